@@ -1,0 +1,23 @@
+"""Writes files that are either whole or absent, on any file system TensorFlow knows."""
+
+import json
+import os
+import uuid
+
+import tensorflow as tf
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes ``text`` to a temporary name beside ``path``, then renames it to ``path``."""
+    folder = os.path.dirname(path)
+    if folder:
+        tf.io.gfile.makedirs(folder)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    with tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def write_json(path: str, value: object) -> None:
+    """Writes ``value`` as indented JSON with `write_text`."""
+    write_text(path, json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,80 @@
+"""What every binary shares: flags, gin, quiet libraries, and errors a person can act on."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+
+from absl import app, flags
+
+from tsnet_tf.errors import UserError
+
+GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
+GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings", [], "Single settings that override the gin files, such as 'seed = 1'; repeatable."
+)
+WORKDIR = flags.DEFINE_string("workdir", None, "Run folder: everything this run writes goes there.")
+
+EXIT_USER_ERROR = 2
+
+
+def silence_libraries() -> None:
+    """Keeps third-party chatter off the terminal. Call before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    warnings.filterwarnings("ignore")
+    for name in ("tensorflow", "absl", "apache_beam", "root"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def parse_gin() -> None:
+    """Reads ``--gin_file`` and ``--gin_bindings``.
+
+    Raises:
+      UserError: a file is missing, or a binding names nothing that can be set.
+    """
+    import gin
+
+    for path in GIN_FILE.value:
+        if not os.path.exists(path):
+            raise UserError(f"--gin_file: expected an existing gin file, found nothing at '{path}'")
+    try:
+        gin.parse_config_files_and_bindings(GIN_FILE.value, GIN_BINDINGS.value)
+    except UserError:
+        raise
+    except (ValueError, SyntaxError, TypeError, OSError, AttributeError) as error:
+        raise UserError(f"gin configuration: {_one_line(error)}") from error
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs one binary: parses flags, reads gin, calls ``main()`` and turns a `UserError` into one line.
+
+    Exit codes: 0 success; 2 a mistake in flags, gin or input (one line on standard error).
+    """
+    silence_libraries()
+
+    def start(argv: list[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise UserError(f"expected flags only, found the argument '{argv[1]}' (see --help)")
+            parse_gin()
+            main()
+        except UserError as error:
+            print(f"error: {_one_line(error)}", file=sys.stderr)
+            sys.exit(EXIT_USER_ERROR)
+
+    app.run(start, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except SystemExit as stop:
+        if stop.code == 1 and not any(a.startswith(("--help", "-help", "-?")) for a in argv):
+            sys.exit(EXIT_USER_ERROR)
+        raise
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

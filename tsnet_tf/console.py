@@ -1,0 +1,80 @@
+"""What a person sees while something runs: lines, tables and progress bars (drawn by rich)."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+_console = Console(highlight=False, soft_wrap=True)
+_PLAIN_LINE_EVERY_SECONDS = 15.0
+
+
+def say(text: str) -> None:
+    """Prints one line for people."""
+    _console.print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """Prints one warning line on standard error."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints a table; numbers are right-aligned, the first column is left-aligned."""
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        drawn.add_row(*(str(cell) for cell in row))
+    _console.print(drawn)
+
+
+class _Bar:
+    """A bar on a terminal; a plain line now and then elsewhere."""
+
+    def __init__(self, title: str, total: int, done: int, bar: Progress | None):
+        self._title, self._total, self._done, self._bar = title, total, done, bar
+        self._started, self._started_at, self._last_line = time.monotonic(), done, 0.0
+        self._task = bar.add_task(title, total=total, completed=done, figures="") if bar else None
+
+    def advance(self, steps: int = 1, **figures: object) -> None:
+        """Moves on by ``steps`` and shows ``figures`` (name=value) beside the bar."""
+        self._done += steps
+        shown = "  ".join(f"{name} {value}" for name, value in figures.items())
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, figures=shown)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= _PLAIN_LINE_EVERY_SECONDS or self._done >= self._total:
+            self._last_line = now
+            rate = (now - self._started) / max(1, self._done - self._started_at)
+            eta = f"{rate * (self._total - self._done):.0f} s left" if self._done < self._total else "done"
+            say(f"{self._title}: {self._done}/{self._total}, {eta}  {shown}".rstrip())
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int, done: int = 0) -> Iterator[_Bar]:
+    """Shows how far a long phase has come, with the time left.
+
+    Args:
+      title: what is being done, such as "search: sparse".
+      total: number of steps in all.
+      done: number of steps already done when the bar starts (a resumed run).
+    """
+    if not _console.is_terminal:
+        yield _Bar(title, total, done, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, console=_console) as bar:
+        yield _Bar(title, total, done, bar)
