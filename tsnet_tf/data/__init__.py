@@ -1,0 +1,1 @@
+"""Video files to TFRecords to clips."""

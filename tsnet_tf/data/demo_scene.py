@@ -1,0 +1,151 @@
+"""What a demo video shows: one shape that moves over a textured background, as numbers and as pixels.
+
+The data set is built to need both streams. Two properties, both tested, make it so:
+
+* **The motion has a period of `PERIOD` source frames**, the distance between two sparse frames, and a random phase. The
+  sparse stream meets the same pose again and again (but for a slow drift) and cannot tell a motion from a still.
+* **A single pose says nothing about the motion.** Every video has all four oscillations (horizontal and vertical
+  place, angle, size), each with its own uniform phase; the motion only decides *which one of the phases advances*. At
+  any one instant the pose has therefore exactly the same joint distribution for all four motions.
+"""
+
+import colorsys
+import dataclasses
+
+import numpy as np
+
+SHAPES = ("cross", "disc", "square", "triangle")
+MOTIONS = ("shake_left_right", "shake_up_down", "rotate", "pulsate")  # in the order of the pose's four numbers
+
+HEIGHT, WIDTH = 64, 80  # pixels
+FRAMES = 80
+FRAME_RATE = 30
+PERIOD = 16  # source frames: 8 dense frames at stride 2, 1 sparse frame at stride 16
+
+_SWING = (8.0, 8.0, 0.9, 0.38)  # pixels, pixels, radians, natural logarithm of the size
+_RESTING_SPREAD = (5.0, 3.0, 0.4, 0.12)  # of a pose's uniform centre, in the same units
+_MEAN_RADIUS = 14.0  # pixels
+_DRIFT = (2.0, 2.0)  # pixels from the middle of the video to its ends
+_BACKGROUND_SPEED = 0.5  # pixels per source frame
+_WAVES = 6
+_NOISE = 6.0  # standard deviation, grey levels
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Everything that is random in one video, drawn without knowing the motion.
+
+    Attributes:
+      rest: centre of each oscillation [4]: x and y in pixels from the middle, angle in radians, log size.
+      swing: amplitude of each oscillation [4], same units.
+      phase: phase of each oscillation at frame 0 [4], radians.
+      drift: x and y in pixels per source frame [2].
+      color: of the shape, RGB in [0, 1].
+      background: mean colour of the background, RGB in [0, 1].
+      waves: texture of the background [waves, 4]: angular frequency in x and y (radians per pixel), phase, strength.
+      background_drift: x and y in pixels per source frame [2].
+    """
+
+    rest: np.ndarray
+    swing: np.ndarray
+    phase: np.ndarray
+    drift: np.ndarray
+    color: tuple[float, float, float]
+    background: tuple[float, float, float]
+    waves: np.ndarray
+    background_drift: np.ndarray
+
+
+def draw_scene(random: np.random.Generator) -> Scene:
+    """Draws a scene. The motion is no argument: nothing here can depend on it."""
+    wave_length = random.uniform(9.0, 30.0, _WAVES)
+    direction = random.uniform(0.0, 2 * np.pi, _WAVES)
+    waves = np.stack(
+        [
+            2 * np.pi / wave_length * np.cos(direction),
+            2 * np.pi / wave_length * np.sin(direction),
+            random.uniform(0.0, 2 * np.pi, _WAVES),
+            random.uniform(0.01, 0.05, _WAVES),
+        ],
+        axis=1,
+    )
+    return Scene(
+        rest=random.uniform(-1.0, 1.0, 4) * _RESTING_SPREAD,
+        swing=random.uniform(0.9, 1.1, 4) * _SWING,
+        phase=random.uniform(0.0, 2 * np.pi, 4),
+        drift=random.uniform(-1.0, 1.0, 2) * _DRIFT / (FRAMES / 2),
+        color=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.2, 0.6), random.uniform(0.85, 1.0)),
+        background=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.1, 0.6), random.uniform(0.15, 0.35)),
+        waves=waves,
+        background_drift=random.uniform(-1.0, 1.0, 2) * _BACKGROUND_SPEED,
+    )
+
+
+def poses(scene: Scene, motion: str) -> np.ndarray:
+    """Returns the shape's pose in every frame [frames, 4]: x, y (pixels from the middle), angle (radians), log size."""
+    frame = np.arange(FRAMES)
+    phase = np.tile(scene.phase, (FRAMES, 1))
+    # The frame is taken modulo the period before the sine, so that the period is exact and not only nearly so.
+    phase[:, MOTIONS.index(motion)] += 2 * np.pi / PERIOD * (frame % PERIOD)
+    pose = scene.rest + scene.swing * np.sin(phase)
+    pose[:, :2] += (frame[:, None] - FRAMES / 2) * scene.drift
+    return pose
+
+
+def render(scene: Scene, shape: str, motion: str, random: np.random.Generator) -> np.ndarray:
+    """Draws the video.
+
+    Args:
+      scene: from `draw_scene`.
+      shape: one of `SHAPES`.
+      motion: one of `MOTIONS`.
+      random: source of the noise.
+
+    Returns:
+      RGB frames, uint8 [frames, height, width, 3]. There is no motion blur: it would show the motion in one frame.
+    """
+    y, x = np.meshgrid(
+        np.arange(HEIGHT, dtype=np.float32) - (HEIGHT - 1) / 2,
+        np.arange(WIDTH, dtype=np.float32) - (WIDTH - 1) / 2,
+        indexing="ij",
+    )
+    pose = poses(scene, motion).astype(np.float32)[:, :, None, None]
+    radius = _MEAN_RADIUS * np.exp(pose[:, 3])
+    shifted_x, shifted_y = x - pose[:, 0], y - pose[:, 1]
+    cosine, sine = np.cos(pose[:, 2]), np.sin(pose[:, 2])
+    along = (cosine * shifted_x + sine * shifted_y) / radius
+    across = (cosine * shifted_y - sine * shifted_x) / radius
+    covered = np.clip(0.5 - radius * _signed_distance(shape, along, across), 0.0, 1.0)
+    # A dark hand from the centre outwards shows the angle, on the disc too.
+    hand = np.clip(0.5 - radius * np.maximum(np.abs(across) - 0.14, -along), 0.0, 1.0)
+
+    color = np.asarray(scene.color, np.float32) * (1.0 - 0.85 * hand[..., None])
+    background = np.asarray(scene.background, np.float32) + _texture(scene, x, y)[..., None]
+    pixels = 255.0 * (background + covered[..., None] * (color - background))
+    noise = random.standard_normal(size=covered.shape, dtype=np.float32) * _NOISE
+    return np.clip(np.rint(pixels + noise[..., None]), 0, 255).astype(np.uint8)
+
+
+def _texture(scene: Scene, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns the background's brightness around its mean [frames, height, width]: a sheet of waves that slides."""
+    frame = np.arange(FRAMES, dtype=np.float32)[:, None, None]
+    texture = np.zeros((FRAMES, HEIGHT, WIDTH), np.float32)
+    for frequency_x, frequency_y, phase, strength in scene.waves.astype(np.float32):
+        moved = frequency_x * scene.background_drift[0] + frequency_y * scene.background_drift[1]
+        texture += strength * np.cos(frequency_x * x + frequency_y * y + phase - np.float32(moved) * frame)
+    return texture
+
+
+def _signed_distance(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Returns the distance to the shape's outline, negative inside, for a shape of radius about 1."""
+    if shape == "disc":
+        return np.hypot(u, v) - 0.9
+    if shape == "square":
+        return np.maximum(np.abs(u), np.abs(v)) - 0.8
+    if shape == "triangle":
+        edges = [np.cos(a) * u + np.sin(a) * v for a in np.deg2rad([60.0, 180.0, 300.0])]
+        return np.maximum.reduce(edges) - 0.6
+    if shape == "cross":
+        u, v = np.abs(u), np.abs(v)
+        return np.minimum(np.maximum(u - 1.05, v - 0.33), np.maximum(u - 0.33, v - 1.05))
+    raise ValueError(f"Expected a shape among {SHAPES}; received {shape!r}")
