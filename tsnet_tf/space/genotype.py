@@ -1,0 +1,115 @@
+"""Spaces and genotypes as JSON files.
+
+The file shows every group as one object. A variable with one candidate is a plain value, an open one a list::
+
+    {"name": "x3d_s", "resolution": 160, "hidden": 2048, "dropout": 0.5, "classes": 400, "glore_ratio": 1.5,
+     "notes": ["..."],
+     "streams": [
+       {"name": "sparse", "frames": 13, "stem_channels": 24, "stem_temporal_kernel": 5, "head_channels": 432,
+        "groups": [
+          {"stage": 1, "depth": 3, "stride": 2, "temporal_kernel": 3, "spatial_kernel": 3, "channels": 24,
+           "expansion": 2.25, "fusion": "none", "attention": false},
+          ...]}]}
+
+Every label must be present and known: a misspelt one is refused, never ignored.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.space.two_stream import VARIABLES, Group, Space, Stream, choices, validate
+
+ARCHIVE = Path(__file__).parent / "archive"
+
+
+def archived() -> list[str]:
+    """Names of the published architectures that come with the package."""
+    return sorted(path.stem for path in ARCHIVE.glob("*.json"))
+
+
+def load(name_or_path: str) -> Space:
+    """Reads a genotype: a name from `archived` or a path.
+
+    Raises:
+      UserError: no such name or file, broken JSON, an unknown label or value, or a variable left open.
+    """
+    archive_file = ARCHIVE / f"{name_or_path}.json"
+    if archive_file.is_file():
+        path = str(archive_file)
+    elif os.path.isfile(name_or_path):
+        path = name_or_path
+    else:
+        known = ", ".join(archived())
+        raise UserError(f"expected a genotype file or one of: {known}; found '{name_or_path}'")
+    with open(path, encoding="utf-8") as file:
+        genotype = loads(file.read(), path)
+    still_open = choices(genotype)
+    if still_open:
+        raise UserError(
+            f"{path}: expected one value for every variable, found {len(still_open[0].values)} for {still_open[0].label}"
+        )
+    return genotype
+
+
+def loads(text: str, source: str = "genotype") -> Space:
+    """Reads a space or genotype from JSON text; ``source`` names it in errors.
+
+    Raises:
+      UserError: broken JSON, a missing or unknown label, or a value that cannot be built.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{source}: expected JSON, found {error}") from error
+    top = _fields(data, Space, source)
+    if not isinstance(top["streams"], list):
+        raise UserError(f"{source}: streams: expected a list, found {top['streams']!r}")
+    streams = []
+    for stream in top["streams"]:
+        fields = _fields(stream, Stream, f"{source}: stream")
+        where = f"{source}: {fields['name']} stream"
+        groups = []
+        for number, group in enumerate(fields["groups"], start=1):
+            values = _fields(group, Group, f"{where}, group {number}")
+            open_values = {k: tuple(v) if isinstance(v, list) else (v,) for k, v in values.items() if k in VARIABLES}
+            groups.append(Group(**{**values, **open_values}))
+        streams.append(Stream(**{**fields, "groups": tuple(groups)}))
+    try:
+        return validate(Space(**{**top, "streams": tuple(streams), "notes": tuple(top["notes"])}))
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def dumps(space: Space) -> str:
+    """JSON text of a space or genotype, one line per group."""
+    data = dataclasses.asdict(space)
+    for stream in data["streams"]:
+        for group in stream["groups"]:
+            for kind in VARIABLES:
+                group[kind] = group[kind][0] if len(group[kind]) == 1 else list(group[kind])
+    streams = data.pop("streams")
+    lines = [f'  "{key}": {json.dumps(value, ensure_ascii=False)},' for key, value in data.items()]
+    blocks = []
+    for stream in streams:
+        groups = stream.pop("groups")
+        head = ",\n".join(f'      "{key}": {json.dumps(value)}' for key, value in stream.items())
+        rows = ",\n".join(f"        {json.dumps(group)}" for group in groups)
+        blocks.append(f'    {{\n{head},\n      "groups": [\n{rows}\n      ]\n    }}')
+    return "{\n" + "\n".join(lines) + '\n  "streams": [\n' + ",\n".join(blocks) + "\n  ]\n}\n"
+
+
+def _fields(data: object, kind: type, where: str) -> dict:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: expected an object, found {data!r}")
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = [name for name in data if name not in known]
+    if unknown:
+        raise UserError(f"{where}: unknown label '{unknown[0]}', expected {', '.join(known)}")
+    missing = [name for name in known if name not in data]
+    if missing:
+        raise UserError(f"{where}: expected the label '{missing[0]}', found {', '.join(data)}")
+    return dict(data)
