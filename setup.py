@@ -1,0 +1,42 @@
+"""Installs tsnet_tf. The ranges are here; the one set of versions that is tested together is in constraints.txt."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="tsnet_tf",
+    version="0.1.0",
+    description="Search, training, evaluation and export of two-stream video models (Auto-TSNet) in TensorFlow",
+    author="The tsnet_tf authors",
+    license="Apache-2.0",
+    packages=find_packages(include=["tsnet_tf", "tsnet_tf.*"]),
+    package_data={"tsnet_tf.space": ["archive/*.json"]},
+    python_requires=">=3.9,<3.13",
+    install_requires=[
+        "tensorflow>=2.17,<2.21",
+        # The last release links against TensorFlow 2.17: on newer ones, s3:// paths do not work.
+        "tensorflow-io>=0.37",
+        "tf-models-official>=2.17",
+        # 3.8 brought the fixes for `scale_loss` and custom train steps under distribution strategies.
+        "keras>=3.8",
+        "absl-py>=1.4",
+        "gin-config>=0.5",
+        "tensorboard>=2.17",
+        "av>=12",
+        "apache-beam>=2.60",
+        "google-crc32c>=1.5",
+        # From 1.17 on it needs protobuf 5 code generation, and `import official` fails.
+        "tensorflow-metadata<1.17",
+        "rich>=13",
+        "matplotlib>=3.8",
+    ],
+    extras_require={
+        "dev": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.6", "pre-commit>=3.7"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+    ],
+)
