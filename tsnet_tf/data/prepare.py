@@ -1,0 +1,256 @@
+"""Annotated videos to sharded TFRecords, with Apache Beam.
+
+The output folder holds ``<split>-00000-of-0000N.tfrecord``, ``labels.json`` (labels in the order of their indices),
+``rejects.csv`` (path, label, split and reason of every video left out) and ``manifest.json`` (counts, options,
+versions). It appears under its name only when it is whole; object stores, which cannot rename a folder, get the
+manifest last. A run that was stopped goes on with the shards that are missing.
+"""
+
+import collections
+import contextlib
+import csv
+import dataclasses
+import importlib.metadata
+import io
+import json
+import multiprocessing
+import os
+import shlex
+import threading
+from collections.abc import Iterator, Sequence
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from tsnet_tf import atomic, console
+from tsnet_tf.data.shards import Report, Shard, plan_shards, read_report, write_shard
+from tsnet_tf.data.sources import SPLITS, Annotation, label_map, stable_hash
+from tsnet_tf.errors import UserError
+
+LABELS = "labels.json"
+MANIFEST = "manifest.json"
+REJECTS = "rejects.csv"
+_PLAN = "plan.json"  # in an unfinished output only
+_FORMAT = "tsnet_tf records 1"  # count up whenever the same input gives other records
+_POLL_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What decides the records' content.
+
+    Attributes:
+      videos: folder that the annotations' paths are relative to.
+      short_side: of the stored frames, pixels.
+      jpeg_quality: of the stored frames, 1 to 100.
+      shards: per split; None for one per 32 videos and at most 1024.
+    """
+
+    videos: str
+    short_side: int = 256
+    jpeg_quality: int = 90
+    shards: int | None = None
+
+
+def prepare(
+    annotations: Sequence[Annotation],
+    output: str,
+    options: Options,
+    *,
+    labels: Sequence[str] | None = None,
+    beam_options: str = "",
+) -> None:
+    """Writes the records to ``output``, or leaves them alone when they are there already.
+
+    Args:
+      annotations: every video.
+      output: folder to make.
+      options: content of the records.
+      labels: the label map, when it is given beforehand; else all labels that occur, sorted.
+      beam_options: Beam's own flags, such as "--runner=FlinkRunner --flink_master=host:8081".
+
+    Raises:
+      UserError: a label is not in ``labels``, ``output`` holds something else, or no video is usable.
+    """
+    output = output.rstrip("/")
+    labels = label_map(annotations, labels)
+    plan = plan_shards(annotations, options.shards)
+    fingerprint = stable_hash(
+        _FORMAT, json.dumps([dataclasses.asdict(options), labels, sorted(map(_row, annotations))])
+    )
+    if _is_complete(output, fingerprint):
+        return
+    # Records are read as they are from the folder's real name on object stores, where a rename copies every byte.
+    folder = output if "://" in output else f"{output}.partial"
+    _start_or_resume(folder, fingerprint)
+    with _watched(folder, plan):
+        _run_pipeline(plan, folder, options, labels, beam_options)
+    reports = [read_report(folder, shard) for shard in plan]
+    videos = sum(report.videos for report in reports)
+    rejects = sorted(reject for report in reports for reject in report.rejects)
+    if not videos:
+        tf.io.gfile.rmtree(folder)
+        path, _, _, reason = rejects[0]
+        raise UserError(
+            f"expected at least one usable video in '{options.videos}', found none among {len(rejects)}; "
+            f"the first: '{path}' {reason}"
+        )
+    _write_rejects(os.path.join(folder, REJECTS), rejects)
+    atomic.write_json(os.path.join(folder, LABELS), labels)
+    for name in [shard.report_name for shard in plan] + [_PLAN]:
+        tf.io.gfile.remove(os.path.join(folder, name))
+    atomic.write_json(os.path.join(folder, MANIFEST), _manifest(plan, reports, rejects, options, fingerprint))
+    if folder != output:
+        os.replace(folder, output)
+    console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
+    if rejects:
+        console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
+
+
+class _WriteShard(beam.DoFn):
+    """Writes shards; the unit of work, and of a retry, is one shard."""
+
+    def __init__(self, folder: str, options: Options, labels: Sequence[str]):
+        self._folder, self._options = folder, options
+        self._label_indices = {label: index for index, label in enumerate(labels)}
+
+    def process(self, shard: Shard) -> None:
+        options = self._options
+        write_shard(shard, self._folder, options.videos, self._label_indices, options.short_side, options.jpeg_quality)
+
+
+def _run_pipeline(
+    plan: Sequence[Shard], folder: str, options: Options, labels: Sequence[str], beam_options: str
+) -> None:
+    # Decoding and encoding release the interpreter's lock, so threads are as fast as processes here, and need not
+    # import TensorFlow once each. Flags that are given come later and win.
+    local = ["--direct_running_mode=multi_threading", f"--direct_num_workers={max(2, multiprocessing.cpu_count())}"]
+    flags = PipelineOptions(local + shlex.split(beam_options))
+    runner = flags.view_as(StandardOptions).runner
+    if runner in (None, "DirectRunner"):
+        # Asked for by name, the DirectRunner first tries to download another runner.
+        runner = FnApiRunner()
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=flags)
+    except (ValueError, ImportError) as error:
+        raise UserError(f"--beam_options: expected options of a Beam runner, found: {error}") from error
+    with pipeline:
+        (
+            pipeline
+            | "Plan" >> beam.Create(plan, reshuffle=False)
+            | "Spread" >> beam.Reshuffle()
+            | "WriteShard" >> beam.ParDo(_WriteShard(folder, options, labels))
+        )
+
+
+@contextlib.contextmanager
+def _watched(folder: str, plan: Sequence[Shard]) -> Iterator[None]:
+    """Shows how many videos are in finished shards, on any runner, for as long as the context lasts."""
+    sizes = {shard.report_name: len(shard.annotations) for shard in plan}
+    seen = {name for name in tf.io.gfile.listdir(folder) if name in sizes}
+    stop = threading.Event()
+    total, done = sum(sizes.values()), sum(sizes[name] for name in seen)
+
+    def look() -> None:
+        new = {name for name in tf.io.gfile.listdir(folder) if name in sizes} - seen
+        for name in sorted(new):
+            seen.add(name)
+            bar.advance(sizes[name])
+
+    def watch() -> None:
+        while not stop.wait(_POLL_SECONDS):
+            look()
+
+    with console.progress("prepare", total, done) as bar:
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            look()
+
+
+def _is_complete(output: str, fingerprint: str) -> bool:
+    manifest_path = os.path.join(output, MANIFEST)
+    if not tf.io.gfile.exists(manifest_path):
+        if "://" not in output and os.path.isdir(output) and os.listdir(output):
+            raise UserError(f"--output: expected a new folder or prepared records, found other files in '{output}'")
+        return False
+    with tf.io.gfile.GFile(manifest_path) as file:
+        manifest = json.load(file)
+    if manifest.get("fingerprint") != fingerprint:
+        raise UserError(
+            f"--output: expected a new folder or records of the same annotations and options, found in '{output}' "
+            f"records of {manifest.get('options')}; delete it or choose another folder"
+        )
+    rejected = manifest["rejected"]["total"]
+    left_out = f" ({rejected} left out, see {os.path.join(output, REJECTS)})" if rejected else ""
+    console.say(f"prepare: {output} is complete, reused{left_out}")
+    return True
+
+
+def _start_or_resume(folder: str, fingerprint: str) -> None:
+    """Makes the folder, or keeps the finished shards of a stopped run with the same input."""
+    plan_path = os.path.join(folder, _PLAN)
+    if tf.io.gfile.exists(plan_path):
+        with tf.io.gfile.GFile(plan_path) as file:
+            if json.load(file).get("fingerprint") == fingerprint:
+                return
+    if tf.io.gfile.exists(folder):
+        tf.io.gfile.rmtree(folder)
+    tf.io.gfile.makedirs(folder)
+    atomic.write_json(plan_path, {"fingerprint": fingerprint})
+
+
+def _manifest(
+    plan: Sequence[Shard],
+    reports: Sequence[Report],
+    rejects: Sequence[Sequence[str]],
+    options: Options,
+    fingerprint: str,
+) -> dict:
+    splits = {}
+    for split in SPLITS:
+        of_split = [report for shard, report in zip(plan, reports, strict=True) if shard.split == split]
+        if not of_split:
+            continue
+        classes = collections.Counter()
+        for report in of_split:
+            classes.update(report.classes)
+        splits[split] = {
+            "videos": classes.total(),
+            "frames": sum(report.frames for report in of_split),
+            "videos_per_shard": [report.videos for report in of_split],
+            "classes": dict(sorted(classes.items())),
+        }
+    rejected = collections.defaultdict(collections.Counter)
+    for _, label, split, _ in rejects:
+        rejected[split][label] += 1
+    versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "av", "apache-beam")}
+    return {
+        "format": _FORMAT,
+        "fingerprint": fingerprint,
+        "splits": splits,
+        "rejected": {
+            "total": len(rejects),
+            **{split: dict(sorted(counts.items())) for split, counts in rejected.items()},
+        },
+        "options": dataclasses.asdict(options),
+        "versions": versions,
+    }
+
+
+def _write_rejects(path: str, rejects: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["path", "label", "split", "reason"])
+    rows.writerows(rejects)
+    atomic.write_text(path, text.getvalue())
+
+
+def _row(annotation: Annotation) -> list[str]:
+    return [annotation.path, annotation.label, annotation.split]

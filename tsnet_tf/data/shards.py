@@ -1,0 +1,141 @@
+"""One shard of TFRecords: which videos it holds, and how it is written.
+
+The plan is made before anything runs, from the annotations alone, so the same input gives the same bytes on any number
+of workers; a shard that is there need not be written again.
+"""
+
+import collections
+import dataclasses
+import io
+import json
+import math
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tsnet_tf import atomic
+from tsnet_tf.data import decode, schema
+from tsnet_tf.data.sources import SPLITS, Annotation, stable_hash
+
+_VIDEOS_PER_SHARD = 32
+_MOST_SHARDS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The ``index``-th of ``count`` shards of a split, and its videos in the order they are written."""
+
+    split: str
+    index: int
+    count: int
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.split}-{self.index:05d}-of-{self.count:05d}.tfrecord"
+
+    @property
+    def report_name(self) -> str:
+        return f"{self.name}.report.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What became of a shard's videos.
+
+    Attributes:
+      videos: number written.
+      frames: number written.
+      classes: videos written per label.
+      rejects: (path, label, split, reason) of each video left out.
+    """
+
+    videos: int
+    frames: int
+    classes: dict[str, int]
+    rejects: list[list[str]]
+
+
+def plan_shards(annotations: Sequence[Annotation], shards_per_split: int | None) -> list[Shard]:
+    """Deals the videos of each split out to shards of nearly equal size, classes well mixed.
+
+    Args:
+      annotations: every video.
+      shards_per_split: number of shards of each split; None for one per 32 videos and at most 1024.
+    """
+    plan = []
+    for split in SPLITS:
+        mixed = sorted((a for a in annotations if a.split == split), key=lambda a: (stable_hash(a.path), a.path))
+        if not mixed:
+            continue
+        count = shards_per_split or min(_MOST_SHARDS, math.ceil(len(mixed) / _VIDEOS_PER_SHARD))
+        bounds = [len(mixed) * index // count for index in range(count + 1)]
+        plan += [Shard(split, index, count, tuple(mixed[bounds[index] : bounds[index + 1]])) for index in range(count)]
+    return plan
+
+
+def write_shard(
+    shard: Shard, folder: str, videos: str, label_indices: dict[str, int], short_side: int, jpeg_quality: int
+) -> None:
+    """Writes a shard and, when that is done, its report; does nothing when the report is there."""
+    report_path = os.path.join(folder, shard.report_name)
+    if tf.io.gfile.exists(report_path):
+        return
+    path = os.path.join(folder, shard.name)
+    frames, classes, rejects = 0, collections.Counter(), []
+    with tf.io.TFRecordWriter(f"{path}.tmp") as writer:
+        for annotation in shard.annotations:
+            try:
+                record, count = _record(annotation, videos, label_indices, short_side, jpeg_quality)
+            except decode.VideoError as error:
+                rejects.append([annotation.path, annotation.label, annotation.split, str(error)])
+                continue
+            writer.write(record)
+            classes[annotation.label] += 1
+            frames += count
+    tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
+    report = Report(classes.total(), frames, dict(sorted(classes.items())), rejects)
+    atomic.write_json(report_path, dataclasses.asdict(report))
+
+
+def read_report(folder: str, shard: Shard) -> Report:
+    """Reads what `write_shard` reported."""
+    with tf.io.gfile.GFile(os.path.join(folder, shard.report_name)) as file:
+        return Report(**json.load(file))
+
+
+def _record(
+    annotation: Annotation, videos: str, label_indices: dict[str, int], short_side: int, jpeg_quality: int
+) -> tuple[bytes, int]:
+    """Returns the serialized record of one video and its number of frames."""
+    encoded, shape = [], None
+    with decode.open_video(_source(videos, annotation.path), short_side=short_side) as (frames, frame_rate):
+        for frame in frames:
+            if shape is not None and frame.shape != shape:
+                raise decode.VideoError(f"changes its size at frame {len(encoded)}")
+            shape = frame.shape
+            encoded.append(tf.io.encode_jpeg(frame, quality=jpeg_quality).numpy())
+    record = schema.serialize_video(
+        encoded,
+        height=shape[0],
+        width=shape[1],
+        frame_rate=frame_rate,
+        label_index=label_indices[annotation.label],
+        label_text=annotation.label,
+        media_id=annotation.path,
+    )
+    return record, len(encoded)
+
+
+def _source(videos: str, path: str) -> str | io.BytesIO:
+    location = path if "://" in path else os.path.join(videos, path)
+    try:
+        if not tf.io.gfile.exists(location) or tf.io.gfile.isdir(location):
+            raise decode.VideoError("is missing")
+        if "://" not in location:
+            return location
+        with tf.io.gfile.GFile(location, "rb") as file:
+            return io.BytesIO(file.read())
+    except tf.errors.OpError as error:
+        raise decode.VideoError(f"cannot be read: {' '.join(error.message.split())}") from error
