@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tsnet_tf.data.demo_videos import write_video
 from tsnet_tf.errors import UserError
-from tsnet_tf.export.predict import clip_indices, predict
+from tsnet_tf.export.predict import predict, read_clips
 from tsnet_tf.export.saved_model import export, preprocess
 
 LABELS = ["green", "none", "red"]
@@ -65,7 +65,14 @@ def test_preprocess_takes_the_centre_of_the_longer_side():
     clip = np.broadcast_to(np.arange(8, dtype=np.uint8)[None, None, None, :, None], (1, 2, 4, 8, 3))
     out = preprocess(tf.constant(clip), short_side=4, crop=4)
     assert out.shape == (1, 2, 4, 4, 3)
-    np.testing.assert_allclose(out[0, 0, 0, :, 0], [2, 3, 4, 5], atol=1e-4)
+    assert out[0, 0, 0, :, 0].numpy().tolist() == [2, 3, 4, 5]
+
+
+def test_much_larger_frames_are_smoothed_not_sampled():
+    # Stripes one pixel wide, black and white, at 16 times the size: their mean, and no pattern.
+    stripes = np.broadcast_to(np.array([0, 255], np.uint8)[np.arange(128) % 2, None], (1, 2, 128, 128, 3))
+    out = preprocess(tf.constant(stripes), short_side=8, crop=8).numpy()
+    assert np.abs(out[:, :, :, 1:-1].astype(int) - 127).max() <= 4
 
 
 def test_assets_say_what_a_client_needs(saved):
@@ -105,14 +112,15 @@ def test_other_folder_is_never_overwritten(tmp_path):
     assert os.listdir(tmp_path) == ["thesis"]
 
 
-def test_clips_spread_over_the_video():
-    # A clip of 2 frames at stride 3 spans 4 frames: in 22 frames the starts go from 0 to 18 in steps of 2.
-    indices = clip_indices(22, frames=2, frame_stride=3)
-    assert indices.tolist() == [[start, start + 3] for start in range(0, 19, 2)]
-
-
-def test_short_video_repeats_its_last_frame():
-    assert clip_indices(3, frames=2, frame_stride=3).tolist() == [[0, 2]] * 10
+def test_clips_spread_over_the_video(tmp_path):
+    # 24 frames whose brightness is 10 x their number; a clip of 2 frames at stride 3 spans 6 of them, so that the ten
+    # starts go from 0 to 18 in steps of 2.
+    video = str(tmp_path / "ramp.mp4")
+    write_video(video, np.broadcast_to(np.arange(0, 240, 10, np.uint8)[:, None, None, None], (24, 32, 32, 3)))
+    clips = read_clips(video, frames=2, frame_stride=3, short_side=16)
+    assert [clip.shape for clip in clips] == [(2, 16, 16, 3)] * 10
+    found = np.round([clip.mean(axis=(1, 2, 3)) / 10 for clip in clips])
+    assert found.tolist() == [[start, start + 3] for start in range(0, 19, 2)]
 
 
 def test_predicts_a_video_file(saved, tmp_path):
@@ -130,7 +138,9 @@ def test_missing_video_is_a_users_mistake(saved):
 
 def test_unreadable_video_is_a_users_mistake(saved, tmp_path):
     (tmp_path / "text.mp4").write_text("not a video")
-    with pytest.raises(UserError, match="expected a video that can be decoded, found that .*text.mp4' cannot be opened"):
+    with pytest.raises(
+        UserError, match="expected a video that can be decoded, found that .*text.mp4' cannot be opened"
+    ):
         predict(saved, str(tmp_path / "text.mp4"))
 
 

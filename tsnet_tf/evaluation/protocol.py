@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tsnet_tf.data import clips
 from tsnet_tf.errors import UserError
 
 
@@ -22,25 +23,27 @@ class Protocol:
     @property
     def views(self) -> int:
         """Views of one video; its prediction is the mean over them."""
-        return self.clips * (3 if self.crops == "left_center_right" else 1)
+        return self.clips * clips.CROPS[self.crops]
 
-    def sizes(self, resolution: int) -> tuple[int, int]:
-        """Short side that frames are resized to, and side of the square crop, in pixels.
+    def crop(self, crop: int, short_side: int) -> int:
+        """Side of the square crops in pixels: the training crop for "center", the whole short side for three.
 
-        The short side is 8/7 of the training crop, rounded down: 160 -> 182, 224 -> 256, 312 -> 356, which are the
-        paper's (and X3D's) three test resolutions. The centre crop has the training size; the three crops are as
-        large as the short side, so that they cover the longer one.
+        The paper tests crops of 160 at a short side of 182, or three of 182 that cover the longer side. Its larger
+        models follow the same 7 : 8: 224 of 256, 312 of 356.
 
         Args:
-          resolution: side of the training crop in pixels.
+          crop: side of the training crop, pixels.
+          short_side: short side of the resized frames, pixels.
         """
-        short_side = resolution * 8 // 7
-        return short_side, short_side if self.crops == "left_center_right" else resolution
+        return short_side if self.crops == clips.LEFT_CENTER_RIGHT else crop
 
 
 PROTOCOLS = {
     protocol.name: protocol
-    for protocol in (Protocol("10-center", 10, "center"), Protocol("10-left_center_right", 10, "left_center_right"))
+    for protocol in (
+        Protocol("10-center", 10, clips.CENTER),
+        Protocol("10-left_center_right", 10, clips.LEFT_CENTER_RIGHT),
+    )
 }
 
 

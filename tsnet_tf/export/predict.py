@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.data import clips
 from tsnet_tf.data.decode import VideoError, open_video
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import METADATA_FILE
@@ -32,41 +33,25 @@ def predict(saved_model: str, video: str, k: int = 5) -> list[tuple[str, float]]
     if not os.path.isfile(video):
         raise UserError(f"--video: expected a video file, found nothing at '{video}'")
     try:
-        clips = read_clips(video, metadata["frames"], metadata["frame_stride"], metadata["short_side"])
+        views = read_clips(video, metadata["frames"], metadata["frame_stride"], metadata["short_side"])
     except VideoError as error:
         raise UserError(f"--video: expected a video that can be decoded, found that '{video}' {error}") from error
     loaded = tf.saved_model.load(saved_model)
     serve = loaded.signatures["serving_default"]
     total = 0.0
-    with console.progress("prediction", len(clips)) as bar:
-        for clip in clips:
+    with console.progress("prediction", len(views)) as bar:
+        for clip in views:
             total += serve(frames=tf.constant(clip[None]))["probabilities"].numpy()[0].astype(np.float64)
             bar.advance()
-    mean = total / len(clips)
+    mean = total / len(views)
     best = np.argsort(-mean, kind="stable")[:k]
     found = [(metadata["labels"][index], float(mean[index])) for index in best]
     console.table(os.path.basename(video), ["label", "probability"], [(label, f"{p:.3f}") for label, p in found])
     return found
 
 
-def clip_indices(length: int, frames: int, frame_stride: int) -> np.ndarray:
-    """Which frames of a video make its clips: int64 ``[CLIPS, frames]``.
-
-    The clips' starts are uniformly spread from the first to the last possible one; a video that is shorter than a
-    clip repeats its last frame.
-
-    Args:
-      length: number of frames of the video.
-      frames: frames of a clip.
-      frame_stride: distance of a clip's frames, in frames.
-    """
-    last_start = max(0, length - ((frames - 1) * frame_stride + 1))
-    starts = np.round(np.linspace(0, last_start, CLIPS)).astype(np.int64)
-    return np.minimum(starts[:, None] + np.arange(frames) * frame_stride, length - 1)
-
-
 def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> list[np.ndarray]:
-    """Decodes the clips of a video, each uint8 ``[frames, height, width, 3]``.
+    """Decodes `CLIPS` clips, evenly over the video, each uint8 ``[frames, height, width, 3]``.
 
     Two passes: the first counts, the second keeps the frames that are needed, so a long video needs little memory.
 
@@ -75,7 +60,8 @@ def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> l
     """
     with open_video(video, short_side=short_side) as (pictures, _):
         length = sum(1 for _ in pictures)
-    indices = clip_indices(length, frames, frame_stride)
+    starts = clips.uniform_starts(length, frames * frame_stride, CLIPS)
+    indices = clips.frame_indices(starts, frames, frame_stride, length).numpy()
     wanted = set(indices.ravel().tolist())
     kept = {}
     with open_video(video, short_side=short_side) as (pictures, _):

@@ -9,6 +9,8 @@ Beside it, ``assets/labels.txt`` has one label per line and ``assets/metadata.js
 a clip, so that whoever serves the model needs no other file.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import tempfile
@@ -18,6 +20,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tsnet_tf.data import clips
 from tsnet_tf.errors import UserError
 
 LABELS_FILE = "labels.txt"
@@ -26,12 +29,19 @@ TOP_K = 5
 
 
 def export(
-    model: keras.Model, labels: Sequence[str], output: str, *, frames: int, frame_stride: int, short_side: int, crop: int
+    model: keras.Model,
+    labels: Sequence[str],
+    output: str,
+    *,
+    frames: int,
+    frame_stride: int,
+    short_side: int,
+    crop: int,
 ) -> None:
     """Writes ``output``, whole or not at all; an earlier SavedModel of that name is replaced.
 
     Args:
-      model: ``model(clips, training=False)`` gives logits ``[batch, classes]`` for float clips of 0 to 255.
+      model: ``model(clips, training=False)`` gives logits ``[batch, classes]`` for uint8 clips.
       labels: class names in the order of the logits.
       output: folder of the SavedModel.
       frames: frames of a clip.
@@ -66,7 +76,7 @@ def export(
 
 
 def preprocess(frames: tf.Tensor, short_side: int, crop: int) -> tf.Tensor:
-    """Resizes the shorter side and takes the centre crop.
+    """Resizes the shorter side and takes the centre crop, as the multi-view evaluation does.
 
     Args:
       frames: uint8 ``[batch, frames, height, width, 3]``.
@@ -74,32 +84,39 @@ def preprocess(frames: tf.Tensor, short_side: int, crop: int) -> tf.Tensor:
       crop: pixels.
 
     Returns:
-      float32 0 to 255, ``[batch, frames, crop, crop, 3]``.
+      uint8 ``[batch, frames, crop, crop, 3]``.
     """
     shape = tf.shape(frames)
-    height, width = shape[2], shape[3]
-    shorter = tf.minimum(height, width)
-    new_height, new_width = (
-        tf.maximum(short_side, tf.cast(tf.round(side * short_side / shorter), tf.int32)) for side in (height, width)
-    )
-    images = tf.reshape(frames, tf.stack([-1, height, width, 3]))
-    # Without antialiasing a large picture made small would show patterns that no training clip has.
-    images = tf.image.resize(images, tf.stack([new_height, new_width]), antialias=True)
-    top, left = (new_height - crop) // 2, (new_width - crop) // 2
-    images = images[:, top : top + crop, left : left + crop]
+    images = tf.reshape(frames, tf.stack([-1, shape[2], shape[3], 3]))
+    # The evaluation's plain bilinear resize looks at 2 x 2 pixels. Of much larger pictures than it ever sees, that
+    # would make patterns that were not there, so these are brought to twice the size first.
+    images = _shrink_smoothly(images, 2 * short_side)
+    images = clips.test_crops(clips.resize_short_side(images, short_side), crop, clips.CENTER)[0]
     return tf.reshape(images, tf.stack([shape[0], shape[1], crop, crop, 3]))
+
+
+def _shrink_smoothly(images: tf.Tensor, short_side: int) -> tf.Tensor:
+    """Brings images, uint8 ``[n, height, width, 3]``, with a larger shorter side to ``short_side`` pixels."""
+    size = tf.shape(images)[1:3]
+
+    def shrink() -> tf.Tensor:
+        new_size = tf.cast(tf.round(size * short_side / tf.reduce_min(size)), tf.int32)
+        shrunk = tf.image.resize(images, new_size, antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(shrunk), 0.0, 255.0), tf.uint8)
+
+    return tf.cond(tf.reduce_min(size) > short_side, shrink, lambda: tf.identity(images))
 
 
 def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Module:
     """Builds what is saved. It owns plain variables only: Keras objects would want Keras when it is loaded."""
     k = min(TOP_K, len(metadata["labels"]))
     labels = tf.constant(metadata["labels"])
-    clips = tf.TensorSpec([None, metadata["frames"], None, None, 3], tf.uint8, "frames")
+    signature = tf.TensorSpec([None, metadata["frames"], None, None, 3], tf.uint8, "frames")
 
     def serve(frames):
-        clips = preprocess(frames, metadata["short_side"], metadata["crop"])
-        clips = tf.ensure_shape(clips, [None, metadata["frames"], metadata["crop"], metadata["crop"], 3])
-        probabilities = tf.nn.softmax(tf.cast(model(clips, training=False), tf.float32))
+        crops = preprocess(frames, metadata["short_side"], metadata["crop"])
+        crops = tf.ensure_shape(crops, [None, metadata["frames"], metadata["crop"], metadata["crop"], 3])
+        probabilities = tf.nn.softmax(tf.cast(model(crops, training=False), tf.float32))
         scores, indices = tf.math.top_k(probabilities, k)
         return {
             "probabilities": probabilities,
@@ -109,7 +126,7 @@ def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Modul
 
     module = tf.Module()
     module.model_variables = [variable.value for variable in model.variables]
-    module.serve = tf.function(serve, input_signature=[clips])
+    module.serve = tf.function(serve, input_signature=[signature])
     module.labels_file = _asset(assets, LABELS_FILE, "".join(f"{label}\n" for label in metadata["labels"]))
     module.metadata_file = _asset(assets, METADATA_FILE, json.dumps(metadata, indent=2) + "\n")
     return module
