@@ -1,5 +1,7 @@
 """Video files to RGB frames, with PyAV."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from typing import BinaryIO

@@ -9,6 +9,8 @@ The data set is built to need both streams. Two properties, both tested, make it
   any one instant the pose has therefore exactly the same joint distribution for all four motions.
 """
 
+from __future__ import annotations
+
 import colorsys
 import dataclasses
 

@@ -6,6 +6,8 @@ versions). It appears under its name only when it is whole; object stores, which
 manifest last. A run that was stopped goes on with the shards that are missing.
 """
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import csv
@@ -77,9 +79,8 @@ def prepare(
     output = output.rstrip("/")
     labels = label_map(annotations, labels)
     plan = plan_shards(annotations, options.shards)
-    fingerprint = stable_hash(
-        _FORMAT, json.dumps([dataclasses.asdict(options), labels, sorted(map(_row, annotations))])
-    )
+    rows = sorted(map(dataclasses.astuple, annotations))
+    fingerprint = stable_hash(_FORMAT, json.dumps([dataclasses.asdict(options), labels, rows]))
     if _is_complete(output, fingerprint):
         return
     # Records are read as they are from the folder's real name on object stores, where a rename copies every byte.
@@ -215,30 +216,25 @@ def _manifest(
 ) -> dict:
     splits = {}
     for split in SPLITS:
-        of_split = [report for shard, report in zip(plan, reports, strict=True) if shard.split == split]
+        of_split = [report for shard, report in zip(plan, reports) if shard.split == split]
         if not of_split:
             continue
         classes = collections.Counter()
         for report in of_split:
             classes.update(report.classes)
         splits[split] = {
-            "videos": classes.total(),
+            "videos": sum(classes.values()),
             "frames": sum(report.frames for report in of_split),
             "videos_per_shard": [report.videos for report in of_split],
             "classes": dict(sorted(classes.items())),
         }
-    rejected = collections.defaultdict(collections.Counter)
-    for _, label, split, _ in rejects:
-        rejected[split][label] += 1
+    rejected = {split: collections.Counter(r[1] for r in rejects if r[2] == split) for split in SPLITS}
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "av", "apache-beam")}
     return {
         "format": _FORMAT,
         "fingerprint": fingerprint,
         "splits": splits,
-        "rejected": {
-            "total": len(rejects),
-            **{split: dict(sorted(counts.items())) for split, counts in rejected.items()},
-        },
+        "rejected": {"total": len(rejects), **{split: dict(sorted(rejected[split].items())) for split in SPLITS}},
         "options": dataclasses.asdict(options),
         "versions": versions,
     }
@@ -250,7 +246,3 @@ def _write_rejects(path: str, rejects: Sequence[Sequence[str]]) -> None:
     rows.writerow(["path", "label", "split", "reason"])
     rows.writerows(rejects)
     atomic.write_text(path, text.getvalue())
-
-
-def _row(annotation: Annotation) -> list[str]:
-    return [annotation.path, annotation.label, annotation.split]

@@ -7,6 +7,8 @@ Feature list: ``image/encoded``, one JPEG per frame.
 `official.vision.dataloaders.video_input` of the TensorFlow Model Garden reads these records as they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import tensorflow as tf

@@ -4,6 +4,8 @@ The plan is made before anything runs, from the annotations alone, so the same i
 of workers; a shard that is there need not be written again.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import io
@@ -95,7 +97,7 @@ def write_shard(
             classes[annotation.label] += 1
             frames += count
     tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
-    report = Report(classes.total(), frames, dict(sorted(classes.items())), rejects)
+    report = Report(sum(classes.values()), frames, dict(sorted(classes.items())), rejects)
     atomic.write_json(report_path, dataclasses.asdict(report))
 
 

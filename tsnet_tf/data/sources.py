@@ -1,9 +1,12 @@
 """Which videos there are, and their labels and splits: an annotation file or folders named by class."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterable, Sequence
 
@@ -121,8 +124,6 @@ def read_labels(path: str) -> list[str]:
     Raises:
       UserError: the file is missing or empty, is no list of strings, or names a label twice.
     """
-    import json
-
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise UserError(f"--labels: expected a file with one label per line or a JSON list, found nothing at '{path}'")
     with tf.io.gfile.GFile(path) as file:
@@ -173,7 +174,7 @@ def _split_class(label: str, paths: Sequence[str], seed: int) -> list[Annotation
     held_out = max(round(_SHARE_HELD_OUT * len(paths)), 1 if len(paths) >= 3 else 0)
     splits = ["validation"] * held_out + ["test"] * held_out
     splits += ["train"] * (len(paths) - len(splits))
-    return [Annotation(path, label, split) for path, split in zip(shuffled, splits, strict=True)]
+    return [Annotation(path, label, split) for path, split in zip(shuffled, splits)]
 
 
 def _subfolders(folder: str) -> list[str]:

@@ -1,0 +1,250 @@
+"""Records to batches of clips: parse, sample, decode, augment, batch.
+
+One draw serves both streams. A clip of the dense stream is uint8 [frames, height, width, 3]; the sparse stream's frames
+are ``clip[::frames // sparse_frames]``. Where only the sparse stream is wanted, asking for its own frames and stride
+gives bit for bit those, and decodes nothing else.
+
+A training clip is a function of the seed and of its place in the sequence only. So a run that is resumed at a step asks
+for the clips from there on, and gets those that it would have got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tsnet_tf.data import clips, schema
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
+
+_FOREVER = np.iinfo(np.int64).max
+_FILES_READ_AT_ONCE = 8
+
+
+def train_clips(
+    dataset: VideoDataset,
+    splits: Sequence[str],
+    *,
+    batch_size: int,
+    frames: int,
+    frame_stride: int,
+    seed: int,
+    input_context: tf.distribute.InputContext | None = None,
+    repeat: bool = True,
+    skip_batches: int = 0,
+) -> tf.data.Dataset:
+    """Makes batches of randomly taken, augmented clips.
+
+    Args:
+      dataset: what to read, and how clips are augmented.
+      splits: names of the splits to draw from.
+      batch_size: clips per step, over all replicas.
+      frames: frames per clip.
+      frame_stride: source frames between two of them; ``frames * frame_stride`` is the data set's span.
+      seed: the same seed gives the same clips.
+      input_context: under a distribution strategy, which part of each step this pipeline makes; its batches then
+        are those of one replica.
+      repeat: go on for ever, shuffled anew each time round; else stop after the last whole batch of the first.
+      skip_batches: steps to leave out at the start; costs next to nothing.
+
+    Returns:
+      Data set of (clip, uint8 [batch, frames, crop, crop, 3]; label, int32 [batch]).
+
+    Raises:
+      UserError: the records are missing, or the numbers do not fit together.
+    """
+    _check_span(dataset, frames, frame_stride)
+    pipelines = input_context.num_input_pipelines if input_context else 1
+    replicas = input_context.num_replicas_in_sync if input_context else 1
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(f"expected a batch size that {replicas} replicas can share, found {batch_size}")
+    pipeline = input_context.input_pipeline_id if input_context else 0
+    source = _cached_records if _fits_in_memory(dataset, splits) else _streamed_records
+
+    def to_clip(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        seeds = tf.random.split(tf.stack([tf.cast(seed, tf.int64), index]), 4)
+        encoded, label = schema.parse_video(record)
+        start = clips.random_start(tf.size(encoded), dataset.span, seeds[0])
+        sampled = clips.frame_indices(start, frames, frame_stride, tf.size(encoded))
+        clip = clips.decode_frames(tf.gather(encoded, sampled))
+        clip = clips.jitter_short_side(clip, *dataset.train_jitter, seeds[1])
+        clip = clips.random_crop(clip, dataset.crop, seeds[2])
+        if dataset.flip:
+            clip = clips.random_flip(clip, seeds[3])
+        return tf.ensure_shape(clip, [frames, dataset.crop, dataset.crop, 3]), label
+
+    return (
+        source(dataset, splits, batch_size, seed, pipelines, pipeline, repeat, skip_batches)
+        .map(to_clip, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size // replicas, drop_remainder=True)
+        .prefetch(2)
+    )
+
+
+def test_clips(
+    dataset: VideoDataset,
+    split: str,
+    *,
+    batch_size: int,
+    frames: int,
+    frame_stride: int,
+    views: int = 10,
+    crops: str = clips.CENTER,
+    short_side: int | None = None,
+    crop: int | None = None,
+) -> tf.data.Dataset:
+    """Makes batches of the test views of every video, without augmentation.
+
+    Args:
+      dataset: what to read.
+      split: name of the split.
+      batch_size: clips per batch; the last batch may have fewer.
+      frames: frames per clip.
+      frame_stride: source frames between two of them; ``frames * frame_stride`` is the data set's span.
+      views: clips per video, evenly over its length.
+      crops: "center" (one square per view) or "left_center_right" (three, which cover the longer side).
+      short_side: of the resized frames, pixels; default: the data set's ``test_short_side``.
+      crop: side of the squares, pixels; default: the data set's ``crop``.
+
+    Returns:
+      Data set of dictionaries: ``clip``, uint8 [batch, frames, crop, crop, 3]; ``label``; ``video``, which counts from
+      0; ``view``, ``crops per view * view + crop``; the last three int32 [batch]. The views of a video follow one
+      another.
+
+    Raises:
+      UserError: the records are missing, or the numbers do not fit together.
+    """
+    _check_span(dataset, frames, frame_stride)
+    if crops not in clips.CROPS:
+        raise UserError(f"expected crops to be one of {', '.join(clips.CROPS)}, found '{crops}'")
+    if views < 1:
+        raise UserError(f"expected at least one view per video, found {views}")
+    short_side, crop = short_side or dataset.test_short_side, crop or dataset.crop
+    if short_side < crop:
+        raise UserError(f"expected a test short side no less than the crop of {crop}, found {short_side}")
+
+    def to_frames(video: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label = schema.parse_video(record)
+        starts = clips.uniform_starts(tf.size(encoded), dataset.span, views)
+        sampled = clips.frame_indices(starts, frames, frame_stride, tf.size(encoded))
+        # Views overlap: each frame is decoded once, then taken by every view that shows it.
+        needed, places = tf.unique(tf.reshape(sampled, [-1]))
+        decoded = clips.resize_short_side(clips.decode_frames(tf.gather(encoded, needed)), short_side)
+        return decoded, tf.reshape(places, [views, frames]), label, tf.cast(video, tf.int32)
+
+    def to_views(decoded: tf.Tensor, places: tf.Tensor, label: tf.Tensor, video: tf.Tensor) -> tf.data.Dataset:
+        def to_crops(view: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
+            count = clips.CROPS[crops]
+            return tf.data.Dataset.from_tensor_slices(
+                {
+                    "clip": clips.test_crops(tf.gather(decoded, place), crop, crops),
+                    "label": tf.repeat(label, count),
+                    "video": tf.repeat(video, count),
+                    "view": tf.cast(view, tf.int32) * count + tf.range(count),
+                }
+            )
+
+        return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
+
+    files = [path for path, _ in dataset.shards([split])]
+    return (
+        tf.data.TFRecordDataset(files)
+        .enumerate()
+        .map(to_frames, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .flat_map(to_views)
+        .batch(batch_size)
+        .prefetch(2)
+    )
+
+
+def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:
+    if frames < 1 or frames * frame_stride != dataset.span:
+        raise UserError(
+            f"expected frames x stride to span {dataset.span} source frames as {dataset.dense_frames} x "
+            f"{dataset.dense_stride} does, found {frames} x {frame_stride}"
+        )
+
+
+def _fits_in_memory(dataset: VideoDataset, splits: Sequence[str]) -> bool:
+    size = sum(tf.io.gfile.stat(path).length for path, _ in dataset.shards(splits))
+    return size <= dataset.cache_megabytes * 2**20
+
+
+def _cached_records(
+    dataset: VideoDataset,
+    splits: Sequence[str],
+    batch_size: int,
+    seed: int,
+    pipelines: int,
+    pipeline: int,
+    repeat: bool,
+    skip_batches: int,
+) -> tf.data.Dataset:
+    """Yields (place in the sequence, serialized record) from memory, in an order that any step can start from.
+
+    The sequence does not depend on the number of pipelines: each takes its part of every step.
+    """
+    files = [path for path, _ in dataset.shards(splits)]
+    records = tf.constant([record.numpy() for record in tf.data.TFRecordDataset(files)])
+    total, share = len(records), batch_size // pipelines
+    end = _FOREVER if repeat else total // batch_size * batch_size
+
+    def pick(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        key = tf.stack([tf.cast(seed, tf.int64), index // total])
+        place = tf.random.experimental.index_shuffle(index % total, key, total - 1)
+        return index, tf.gather(records, place)
+
+    return (
+        tf.data.Dataset.range(skip_batches * batch_size, end)
+        .filter(lambda index: tf.equal(index % batch_size // share, pipeline))
+        .map(pick)
+    )
+
+
+def _streamed_records(
+    dataset: VideoDataset,
+    splits: Sequence[str],
+    batch_size: int,
+    seed: int,
+    pipelines: int,
+    pipeline: int,
+    repeat: bool,
+    skip_batches: int,
+) -> tf.data.Dataset:
+    """Yields (place in the sequence, serialized record) from files in a new order each time round.
+
+    Each pipeline reads files of its own, so the sequence depends on how many there are. What is skipped is read at most
+    once round, and not decoded.
+    """
+    shards = dataset.shards(splits)
+    if len(shards) < pipelines:
+        raise UserError(
+            f"expected at least one file per input pipeline ({pipelines}), found {len(shards)}; use --shards"
+        )
+    totals = [sum(count for _, count in shards[p::pipelines]) for p in range(pipelines)]
+    files = tf.constant([path for path, _ in shards[pipeline::pipelines]])
+    total, share = totals[pipeline], batch_size // pipelines
+    skipped = skip_batches * share
+    first_round, skipped_in_it = skipped // total, skipped % total
+
+    def one_round(number: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(files, tf.stack([tf.cast(seed, tf.int64), number]))
+        records = tf.data.Dataset.from_tensor_slices(order).interleave(
+            tf.data.TFRecordDataset,
+            cycle_length=_FILES_READ_AT_ONCE,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        records = records.shuffle(dataset.shuffle_buffer, seed=tf.cast(seed, tf.int64) + number)
+        return records.skip(tf.where(tf.equal(number, first_round), tf.cast(skipped_in_it, tf.int64), 0))
+
+    records = tf.data.Dataset.range(first_round, _FOREVER).flat_map(one_round)
+    if not repeat:
+        records = records.take(max(0, min(totals) // share * share - skipped))
+
+    def number(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return place * pipelines + pipeline, record
+
+    return records.enumerate(skipped).map(number)

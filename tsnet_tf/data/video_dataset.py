@@ -1,0 +1,119 @@
+"""The description of a prepared data set: where it is, how clips are taken from it, what is in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+import gin
+from tsnet_tf.errors import UserError
+
+LABELS = "labels.json"
+MANIFEST = "manifest.json"
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class VideoDataset:
+    """Records made by ``bin/prepare_data.py``, and the policy for taking clips from them.
+
+    Attributes:
+      directory: folder of the records.
+      dense_frames: frames of the dense stream.
+      dense_stride: source frames between two dense frames; a clip spans ``dense_frames * dense_stride`` source frames.
+      sparse_frames: frames of the sparse stream: every ``dense_frames / sparse_frames``-th dense frame.
+      crop: side of the training crop, and of the test crop unless told otherwise, pixels.
+      train_jitter: smallest and largest short side a training clip is resized to before the crop, pixels.
+      test_short_side: short side of test clips, pixels.
+      flip: whether training clips are mirrored half of the time. Wrong where left and right are labels.
+      cache_megabytes: splits whose records are no larger than this are kept in memory and shuffled as a whole.
+      shuffle_buffer: records to shuffle among in splits that are larger.
+
+    Raises:
+      UserError: the numbers do not fit together.
+    """
+
+    directory: str
+    dense_frames: int = 32
+    dense_stride: int = 2
+    sparse_frames: int = 4
+    crop: int = 160
+    train_jitter: tuple[int, int] = (182, 228)
+    test_short_side: int = 182
+    flip: bool = True
+    cache_megabytes: int = 512
+    shuffle_buffer: int = 512
+
+    def __post_init__(self):
+        if self.sparse_frames < 1 or self.dense_frames % self.sparse_frames:
+            raise UserError(
+                "VideoDataset: expected dense_frames to be a multiple of sparse_frames, "
+                f"found {self.dense_frames} and {self.sparse_frames}"
+            )
+        if len(self.train_jitter) != 2 or not self.crop <= self.train_jitter[0] <= self.train_jitter[1]:
+            raise UserError(
+                f"VideoDataset: expected train_jitter = (smallest, largest), no less than the crop of {self.crop}, "
+                f"found {tuple(self.train_jitter)}"
+            )
+        if self.test_short_side < self.crop:
+            raise UserError(
+                f"VideoDataset: expected test_short_side to be no less than the crop of {self.crop}, "
+                f"found {self.test_short_side}"
+            )
+
+    @property
+    def span(self) -> int:
+        """Source frames that a clip covers, in either stream."""
+        return self.dense_frames * self.dense_stride
+
+    @property
+    def sparse_stride(self) -> int:
+        """Source frames between two sparse frames."""
+        return self.span // self.sparse_frames
+
+    def labels(self) -> list[str]:
+        """Returns the labels in the order of their indices.
+
+        Raises:
+          UserError: the folder or the label map is missing.
+        """
+        return self._read(LABELS)
+
+    def num_videos(self, splits: Sequence[str]) -> int:
+        """Returns the number of videos in the splits together."""
+        return sum(count for _, count in self.shards(splits))
+
+    def shards(self, splits: Sequence[str]) -> list[tuple[str, int]]:
+        """Returns path and number of videos of each file of the splits.
+
+        Raises:
+          UserError: the folder, a split or one of its files is missing, or a split is empty.
+        """
+        contents = self._read(MANIFEST)["splits"]
+        shards = []
+        for split in splits:
+            if not contents.get(split, {}).get("videos"):
+                known = ", ".join(name for name, content in contents.items() if content["videos"])
+                raise UserError(f"expected a split of '{self.directory}' ({known}), found '{split}'")
+            counts = contents[split]["videos_per_shard"]
+            for index, count in enumerate(counts):
+                path = os.path.join(self.directory, f"{split}-{index:05d}-of-{len(counts):05d}.tfrecord")
+                if not tf.io.gfile.exists(path):
+                    raise UserError(f"expected the file '{path}' that {MANIFEST} names, found none")
+                shards.append((path, count))
+        return shards
+
+    def _read(self, name: str) -> list | dict:
+        path = os.path.join(self.directory, name)
+        if not tf.io.gfile.exists(path):
+            found = f"no {name}" if tf.io.gfile.isdir(self.directory) else "no such folder"
+            raise UserError(
+                f"VideoDataset.directory: expected records made by bin/prepare_data.py in '{self.directory}', "
+                f"found {found}"
+            )
+        with tf.io.gfile.GFile(path) as file:
+            return json.load(file)
