@@ -1,0 +1,70 @@
+"""Sampled sizes on shared weights, executed in one of two ways that give the same numbers.
+
+``slice``: tensors have the sampled sizes, so a sampled architecture costs its own multiply-adds (dynamic shapes).
+``mask``: tensors have the largest sizes and are zero beyond the sampled ones (static shapes: XLA and TPU).
+
+A sampled architecture takes the first channels of every weight and the centre of every kernel.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tensorflow as tf
+
+Size = int | tf.Tensor
+Execution = Literal["slice", "mask"]
+
+
+def cut(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ()) -> tf.Tensor:
+    """The part of a weight that a sampled architecture uses.
+
+    Args:
+      x: a weight of the largest size.
+      sizes: the sampled size of every axis; None for all of it.
+      centred: axes of which the middle is taken (kernels, of odd size); of the others, the first entries.
+    """
+    if all(size is None or (isinstance(size, int) and size == x.shape[axis]) for axis, size in enumerate(sizes)):
+        return x
+    full = [x.shape[axis] if size is None else size for axis, size in enumerate(sizes)]
+    begin = [(x.shape[axis] - size) // 2 if axis in centred else 0 for axis, size in enumerate(full)]
+    y = tf.slice(x, begin, full)
+    return tf.ensure_shape(y, [size if isinstance(size, int) else None for size in full])
+
+
+def zero_outside(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ()) -> tf.Tensor:
+    """``x`` with zeros where `cut` would leave something away."""
+    for axis, size in enumerate(sizes):
+        largest = x.shape[axis]
+        if size is None or (isinstance(size, int) and size == largest):
+            continue
+        places = tf.range(largest)
+        inside = tf.abs(places - largest // 2) <= size // 2 if axis in centred else places < size
+        x *= tf.reshape(tf.cast(inside, x.dtype), [largest if i == axis else 1 for i in range(x.shape.rank)])
+    return x
+
+
+def zero_beyond(x: tf.Tensor, channels: Size) -> tf.Tensor:
+    """``x`` with zeros from channel ``channels`` on."""
+    return zero_outside(x, [None] * (x.shape.rank - 1) + [channels])
+
+
+def flag_times(flag: bool | tf.Tensor, size: Size) -> Size:
+    """``size`` where ``flag`` is true, else 0: an operation that is off has size zero."""
+    if isinstance(flag, bool):
+        return size if flag else 0
+    return tf.cast(flag, tf.int32) * size
+
+
+def add_prefix(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """``x`` plus ``y`` in the first channels; ``y`` may have fewer channels than ``x``, also none."""
+    if y.shape[-1] is not None and x.shape[-1] == y.shape[-1]:
+        return x + y
+    missing = tf.shape(x)[-1] - tf.shape(y)[-1]
+    return x + tf.pad(y, [[0, 0]] * (x.shape.rank - 1) + [[0, missing]])
+
+
+def fit_channels(x: tf.Tensor, channels: int) -> tf.Tensor:
+    """``x`` cut or filled up with zeros to ``channels`` channels (both static)."""
+    if x.shape[-1] >= channels:
+        return x[..., :channels]
+    return tf.pad(x, [[0, 0]] * (x.shape.rank - 1) + [[0, channels - x.shape[-1]]])

@@ -1,0 +1,196 @@
+"""TS-Fusion: what the dense stream tells the sparse stream at the end of a block group (paper, section 3.2).
+
+The operations are those of SlowFast (section 3.3). The paper concatenates the fused features and convolves 1x1x1;
+that equals adding a 1x1x1 convolution of the fused features, which is how it is done here: every operation has one
+projection of its own to the sparse stream's channels, and an operation that is not sampled has no channels.
+
+To add an operation: its name in `tsnet_tf.space.two_stream.FUSIONS`, its cost in `tsnet_tf.space.cost`, and a class
+in `OPERATIONS` below.
+"""
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.elastic import Execution, Size, add_prefix, cut, flag_times, zero_beyond
+
+KERNEL = 5  # frames seen by the time-strided convolution
+
+
+class _Operation(keras.layers.Layer):
+    """Dense features to sparse channels.
+
+    Args:
+      frames: frames of the dense stream.
+      ratio: dense frames per sparse frame.
+      dense_channels: largest number of dense channels.
+      sparse_channels: largest number of sparse channels.
+
+    Call arguments:
+      x: ``[frames * batch, h, w, dense_channels]``, frames first.
+      dense: sampled number of dense channels, 0 if this operation is not the sampled one.
+      sparse: sampled number of sparse channels.
+
+    Output shape: ``[frames / ratio * batch, h, w, sparse]``, zero if ``dense`` is 0.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        ratio: int,
+        dense_channels: int,
+        sparse_channels: int,
+        track: bool = True,
+        synchronized: bool = False,
+        execution: Execution = "slice",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.frames, self.ratio, self.execution = frames, ratio, execution
+        self._norm = {"track": track, "synchronized": synchronized, "execution": execution}
+        self._make_weights(dense_channels, sparse_channels)
+
+    def _projection(self, *shape: int):
+        # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
+        return self.add_weight(name="kernel", shape=shape, initializer="zeros")
+
+    def _active(self, x: tf.Tensor, dense: Size) -> tf.Tensor:
+        return x[..., :dense] if self.execution == "slice" else zero_beyond(x, dense)
+
+    def _frames_at(self, x: tf.Tensor, offsets: range) -> tf.Tensor:
+        """For every sparse frame, the dense frames at ``offsets`` from it: ``[n, h, w, len(offsets), c]``."""
+        before, after = max(0, -offsets[0]), max(0, offsets[-1] - (self.ratio - 1))
+        batch = tf.shape(x)[0] // self.frames
+        x = tf.pad(x, [[before * batch, after * batch], [0, 0], [0, 0], [0, 0]]) if before or after else x
+        in_time = tf.reshape(x, tf.concat([[tf.shape(x)[0] // batch, batch], tf.shape(x)[1:]], 0))
+        last = self.frames - self.ratio
+        taken = [in_time[before + o : before + o + last + 1 : self.ratio] for o in offsets]
+        stacked = tf.stack(taken, 4) if len(taken) > 1 else taken[0][:, :, :, :, None]
+        sparse_rows = self.frames // self.ratio * batch
+        y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
+        return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
+
+    def _contract(self, taps: tf.Tensor, kernel, in_channels: Size, channels: Size) -> tf.Tensor:
+        """``[n, h, w, taps, in_channels]`` times ``[taps, in_channels, channels]``: ``[n, h, w, channels]``."""
+        kernel = tf.convert_to_tensor(kernel)
+        if self.execution == "slice":
+            kernel = cut(kernel, [None, in_channels, channels])
+        y = tf.einsum("nhwti,tio->nhwo", taps, kernel)
+        return zero_beyond(y, channels) if self.execution == "mask" else y
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class TimeToChannel(_Operation):
+    """The ``ratio`` dense frames of a sparse frame become channels; neighbouring frames stay together."""
+
+    def _make_weights(self, dense_channels: int, sparse_channels: int):
+        self.kernel = self._projection(self.ratio, dense_channels, sparse_channels)
+
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+        taps = self._frames_at(self._active(x, dense), range(self.ratio))
+        return self._contract(taps, self.kernel, dense, sparse)
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class TimeStridedSampling(_Operation):
+    """One dense frame in ``ratio``: the one the sparse stream sees too."""
+
+    def _make_weights(self, dense_channels: int, sparse_channels: int):
+        self.kernel = self._projection(1, dense_channels, sparse_channels)
+
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+        taps = self._frames_at(self._active(x, dense), range(1))
+        return self._contract(taps, self.kernel, dense, sparse)
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class TimeStridedConv(_Operation):
+    """A 5x1x1 convolution with the temporal stride ``ratio`` to twice the dense channels, BN, ReLU."""
+
+    def _make_weights(self, dense_channels: int, sparse_channels: int):
+        self.temporal_kernel = self.add_weight(
+            name="temporal_kernel", shape=(KERNEL, dense_channels, 2 * dense_channels), initializer="he_normal"
+        )
+        self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self._norm)
+        self.kernel = self._projection(1, 2 * dense_channels, sparse_channels)
+
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+        taps = self._frames_at(self._active(x, dense), range(-(KERNEL // 2), KERNEL // 2 + 1))
+        y = self._contract(taps, self.temporal_kernel, dense, 2 * dense)
+        y = tf.nn.relu(self.norm(y, channels=2 * dense, training=training))
+        return self._contract(y[:, :, :, None], self.kernel, 2 * dense, sparse)
+
+
+OPERATIONS = {
+    "time_to_channel": TimeToChannel,
+    "time_strided_sampling": TimeStridedSampling,
+    "time_strided_conv": TimeStridedConv,
+}
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class TSFusion(keras.layers.Layer):
+    """Adds the sampled fusion of the dense stream to the sparse stream.
+
+    Args:
+      frames: frames of the dense stream.
+      ratio: dense frames per sparse frame.
+      dense_channels: largest number of dense channels.
+      sparse_channels: largest number of sparse channels.
+      candidates: names of the operations that can be sampled, "none" excluded.
+      track: see `BatchNorm`.
+      synchronized: see `BatchNorm`.
+      execution: "slice" or "mask" (see `elastic`).
+
+    Call arguments:
+      sparse: ``[frames / ratio * batch, h, w, sparse_channels]``, frames first.
+      dense: ``[frames * batch, h, w, dense_channels]``, frames first.
+      sparse_channels, dense_channels: sampled widths.
+      chosen: candidate name to whether it is the sampled one.
+      training: passed to BN.
+
+    Output shape: that of ``sparse``.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        ratio: int,
+        dense_channels: int,
+        sparse_channels: int,
+        candidates: tuple[str, ...],
+        track: bool = True,
+        synchronized: bool = False,
+        execution: Execution = "slice",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.operations = {
+            name: OPERATIONS[name](
+                frames,
+                ratio,
+                dense_channels,
+                sparse_channels,
+                track=track,
+                synchronized=synchronized,
+                execution=execution,
+                name=f"{self.name}_{name}",
+            )
+            for name in candidates
+        }
+
+    def call(
+        self,
+        sparse: tf.Tensor,
+        dense: tf.Tensor,
+        sparse_channels: Size,
+        dense_channels: Size,
+        chosen: dict[str, bool | tf.Tensor],
+        training: bool = False,
+    ) -> tf.Tensor:
+        for name, operation in self.operations.items():
+            if chosen[name] is False:
+                continue
+            active = flag_times(chosen[name], dense_channels)
+            sparse = add_prefix(sparse, operation(dense, dense=active, sparse=sparse_channels, training=training))
+        return sparse

@@ -1,0 +1,86 @@
+"""GloRe: global reasoning over a small graph of regions (Chen et al., CVPR 2019), with sampled widths."""
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, zero_beyond
+from tsnet_tf.layers.pointwise import Pointwise
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class GloRe(keras.layers.Layer):
+    """Projects features to graph nodes, reasons over them, projects back and adds.
+
+    With M nodes and 2 M states: states and assignments are 1x1x1 convolutions with bias; V = states x assignments^T,
+    divided by the number of positions (crops vary in size); V + node convolution, ReLU, state convolution; back by
+    the same assignments; 1x1x1 to the input's channels, BN with gamma 0 at the start and epsilon 1e-4; residual.
+
+    Args:
+      frames: number of frames of the input.
+      channels: largest number of channels.
+      nodes: largest number of nodes M.
+      track: see `BatchNorm`.
+      synchronized: see `BatchNorm`.
+      execution: "slice" or "mask" (see `elastic`).
+
+    Call arguments:
+      x: ``[frames * batch, h, w, c]``, frames first.
+      channels: sampled number of channels c.
+      nodes: number of nodes for these channels.
+      on: whether the block is there; if not, ``x`` is returned and nothing is computed.
+      training: passed to BN.
+
+    Output shape: that of ``x``.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        channels: int,
+        nodes: int,
+        track: bool = True,
+        synchronized: bool = False,
+        execution: Execution = "slice",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.frames, self.execution = frames, execution
+        states, name = 2 * nodes, self.name
+        bias = {"use_bias": True, "execution": execution}
+        self.to_states = Pointwise(channels, states, name=f"{name}_states", **bias)
+        self.to_nodes = Pointwise(channels, nodes, name=f"{name}_nodes", **bias)
+        self.node_conv = Pointwise(nodes, nodes, name=f"{name}_node_conv", **bias)
+        self.state_conv = Pointwise(states, states, execution=execution, name=f"{name}_state_conv")
+        self.extend = Pointwise(states, channels, execution=execution, name=f"{name}_extend")
+        self.norm = BatchNorm(
+            channels,
+            epsilon=1e-4,
+            gamma=0.0,
+            track=track,
+            synchronized=synchronized,
+            execution=execution,
+            name=f"{name}_norm",
+        )
+
+    def call(
+        self, x: tf.Tensor, channels: Size, nodes: Size, on: bool | tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        if on is False:
+            return x
+        # The number of positions is that of the whole clip; a block that is off has no nodes and no channels.
+        width, nodes, channels = channels, flag_times(on, nodes), flag_times(on, channels)
+        shape = tf.shape(x)
+        positions = self.frames * shape[1] * shape[2]
+        in_time = tf.reshape(x, [self.frames, shape[0] // self.frames, shape[1] * shape[2], shape[3]])  # [t, b, p, c]
+        states = self.to_states(in_time, in_channels=width, channels=2 * nodes)
+        assignment = self.to_nodes(in_time, in_channels=width, channels=nodes)
+        v = tf.einsum("tbps,tbpn->bsn", states, assignment) / tf.cast(positions, x.dtype)
+        v = tf.nn.relu(v + self.node_conv(v, in_channels=nodes, channels=nodes))
+        v = tf.einsum("bsn->bns", v)
+        if self.execution == "mask":
+            v = zero_beyond(v, 2 * nodes)  # the node convolution's bias has reached states that are not sampled
+        v = self.state_conv(v, in_channels=2 * nodes, channels=2 * nodes)
+        y = self.extend(tf.einsum("tbpn,bns->tbps", assignment, v), in_channels=2 * nodes, channels=channels)
+        y = tf.reshape(y, [shape[0], shape[1], shape[2], tf.shape(y)[-1]])
+        return add_prefix(x, self.norm(y, channels=channels, training=training))

@@ -1,0 +1,119 @@
+"""The searchable MBConv3D block (paper, section 3.4 and Figure 2c; the block is X3D's)."""
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
+from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, zero_beyond
+from tsnet_tf.layers.pointwise import Pointwise
+from tsnet_tf.layers.squeeze_excite import SqueezeExcite
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class MBConv3D(keras.layers.Layer):
+    """Expand, depthwise t x k x k, squeeze-excite, project, add.
+
+    1x1x1 expand, BN, ReLU; depthwise (the spatial stride is here), BN; squeeze-excite; Swish; 1x1x1 project, BN with
+    gamma 0 at the start; the shortcut is added; ReLU. The shortcut is the input itself or, where its shape differs
+    from the output's, a 1x1x1 convolution with BN.
+
+    Args:
+      frames: number of frames of the input.
+      in_channels: largest number of input channels.
+      channels: largest number of output channels.
+      inner: largest width between the pointwise convolutions.
+      squeezed: largest width of the squeeze-excite bottleneck, 0 for a block without one.
+      temporal_kernel: largest depthwise kernel in frames.
+      spatial_kernel: largest depthwise kernel in pixels.
+      stride: spatial stride.
+      may_change_width: whether the sampled input and output widths can differ.
+      track: see `BatchNorm`.
+      synchronized: see `BatchNorm`.
+      execution: "slice" or "mask" (see `elastic`).
+
+    Call arguments:
+      x: ``[frames * batch, h, w, in_channels]``, frames first.
+      in_channels, channels, inner, squeezed, temporal_kernel, spatial_kernel: the sampled sizes.
+      training: passed to BN.
+
+    Output shape: ``[frames * batch, ceil(h / stride), ceil(w / stride), channels]``.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        in_channels: int,
+        channels: int,
+        inner: int,
+        squeezed: int,
+        temporal_kernel: int,
+        spatial_kernel: int,
+        stride: int = 1,
+        may_change_width: bool = False,
+        track: bool = True,
+        synchronized: bool = False,
+        execution: Execution = "slice",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.stride, self.may_change_width, self.execution = stride, may_change_width, execution
+        norm = {"track": track, "synchronized": synchronized, "execution": execution}
+        name = self.name
+        self.expand = Pointwise(in_channels, inner, execution=execution, name=f"{name}_expand")
+        self.expand_norm = BatchNorm(inner, name=f"{name}_expand_norm", **norm)
+        self.depthwise = DepthwiseConv3D(
+            frames, inner, temporal_kernel, spatial_kernel, stride, execution, name=f"{name}_depthwise"
+        )
+        self.depthwise_norm = BatchNorm(inner, name=f"{name}_depthwise_norm", **norm)
+        self.squeeze_excite = (
+            SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite") if squeezed else None
+        )
+        self.project = Pointwise(inner, channels, execution=execution, name=f"{name}_project")
+        self.project_norm = BatchNorm(channels, gamma=0.0, name=f"{name}_project_norm", **norm)
+        if stride > 1 or may_change_width:
+            self.shortcut = Pointwise(in_channels, channels, stride, execution=execution, name=f"{name}_shortcut")
+            self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)
+
+    def call(
+        self,
+        x: tf.Tensor,
+        in_channels: Size,
+        channels: Size,
+        inner: Size,
+        squeezed: Size,
+        temporal_kernel: Size,
+        spatial_kernel: Size,
+        training: bool = False,
+    ) -> tf.Tensor:
+        y = self.expand(x, in_channels=in_channels, channels=inner)
+        y = tf.nn.relu(self.expand_norm(y, channels=inner, training=training))
+        y = self.depthwise(y, channels=inner, temporal_kernel=temporal_kernel, spatial_kernel=spatial_kernel)
+        y = self.depthwise_norm(y, channels=inner, training=training)
+        if self.squeeze_excite is not None:
+            y = self.squeeze_excite(y, channels=inner, squeezed=squeezed)
+        y = self.project(tf.nn.silu(y), in_channels=inner, channels=channels)
+        y = self.project_norm(y, channels=channels, training=training)
+        return tf.nn.relu(y + self._shortcut(x, in_channels, channels, training))
+
+    def _shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
+        if self.stride > 1:
+            return self._project_shortcut(x, in_channels, channels, training)
+        if not self.may_change_width:
+            return x
+        changes = in_channels != channels
+        if isinstance(changes, bool):
+            return self._project_shortcut(x, in_channels, channels, training) if changes else x
+        # Whichever of the two is not wanted has no channels, so that it costs nothing.
+        kept = flag_times(tf.logical_not(changes), channels)
+        in_projected, projected = flag_times(changes, in_channels), flag_times(changes, channels)
+        if self.execution == "mask":
+            identity = zero_beyond(fit_channels(x, self.project.out_channels), kept)
+            return identity + self._project_shortcut(x, in_projected, projected, training)
+        return tf.concat(
+            [x[..., :kept], self._project_shortcut(x[..., :in_projected], in_projected, projected, training)], -1
+        )
+
+    def _project_shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
+        y = self.shortcut(x, in_channels=in_channels, channels=channels)
+        return self.shortcut_norm(y, channels=channels, training=training)

@@ -1,0 +1,59 @@
+"""1x1x1 convolution with sampled widths."""
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf.layers.elastic import Execution, Size, cut, zero_beyond
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class Pointwise(keras.layers.Layer):
+    """A 1x1x1 convolution, or a fully connected layer: the same matrix for every position.
+
+    Args:
+      in_channels: largest number of input channels.
+      out_channels: largest number of output channels.
+      stride: spatial stride; rows and columns between are skipped.
+      use_bias: whether a bias is added.
+      execution: "slice" or "mask" (see `elastic`).
+      kernel_initializer: a Keras initializer.
+
+    Call arguments:
+      x: ``[..., in_channels]``, the sampled number (the largest in mask execution).
+      in_channels: sampled number of input channels.
+      channels: sampled number of output channels.
+
+    Output shape: ``[..., channels]`` (``out_channels`` in mask execution, zero beyond ``channels``).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        use_bias: bool = False,
+        execution: Execution = "slice",
+        kernel_initializer: str = "he_normal",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.stride, self.use_bias, self.execution = stride, use_bias, execution
+        self.kernel_initializer = kernel_initializer
+        self.kernel = self.add_weight(
+            name="kernel", shape=(in_channels, out_channels), initializer=kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(out_channels,), initializer="zeros") if use_bias else None
+
+    def call(self, x: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
+        if self.stride > 1:
+            x = x[:, :: self.stride, :: self.stride]
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.execution == "slice":
+            kernel = cut(kernel, [in_channels, channels])
+        axes = "abde"[: x.shape.rank - 1]
+        y = tf.einsum(f"{axes}i,io->{axes}o", x, kernel)
+        if self.use_bias:
+            bias = tf.convert_to_tensor(self.bias)
+            y += cut(bias, [channels]) if self.execution == "slice" else bias
+        return zero_beyond(y, channels) if self.execution == "mask" else y

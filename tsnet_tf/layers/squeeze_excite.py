@@ -1,0 +1,44 @@
+"""Squeeze-excite with sampled widths."""
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf.layers.elastic import Execution, Size
+from tsnet_tf.layers.pointwise import Pointwise
+
+
+def pool_clip(x: tf.Tensor, frames: int) -> tf.Tensor:
+    """Mean over time and space: ``[frames * batch, h, w, c]`` to ``[batch, c]``."""
+    per_frame = tf.reduce_mean(x, [1, 2])
+    return tf.reduce_mean(tf.reshape(per_frame, [frames, -1, tf.shape(x)[-1]]), 0)
+
+
+@keras.saving.register_keras_serializable("tsnet_tf")
+class SqueezeExcite(keras.layers.Layer):
+    """Scales every channel by a gate computed from its mean over the clip (Hu et al.; as in X3D).
+
+    Args:
+      frames: number of frames of the input.
+      channels: largest number of channels.
+      squeezed: largest width of the bottleneck.
+      execution: "slice" or "mask" (see `elastic`).
+
+    Call arguments:
+      x: ``[frames * batch, h, w, c]``, frames first.
+      channels: sampled number of channels.
+      squeezed: sampled width of the bottleneck.
+
+    Output shape: that of ``x``.
+    """
+
+    def __init__(self, frames: int, channels: int, squeezed: int, execution: Execution = "slice", **kwargs):
+        super().__init__(**kwargs)
+        self.frames, self.channels, self.squeezed, self.execution = frames, channels, squeezed, execution
+        settings = {"use_bias": True, "execution": execution}
+        self.reduce = Pointwise(channels, squeezed, name=f"{self.name}_reduce", **settings)
+        self.expand = Pointwise(squeezed, channels, name=f"{self.name}_expand", **settings)
+
+    def call(self, x: tf.Tensor, channels: Size, squeezed: Size) -> tf.Tensor:
+        gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=squeezed))
+        gate = tf.sigmoid(self.expand(gate, in_channels=squeezed, channels=channels))
+        return x * tf.tile(gate, [self.frames, 1])[:, None, None]
