@@ -32,6 +32,8 @@ _BACKGROUND_SPEED = 0.5  # pixels per source frame
 _WAVES = 6
 _NOISE = 6.0  # standard deviation, grey levels
 
+_FRAMES_AT_ONCE = 8  # their arrays fit into a processor's cache; all frames at once take twice as long
+
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
@@ -106,32 +108,42 @@ def render(scene: Scene, shape: str, motion: str, random: np.random.Generator) -
     Returns:
       RGB frames, uint8 [frames, height, width, 3]. There is no motion blur: it would show the motion in one frame.
     """
-    y, x = np.meshgrid(
-        np.arange(HEIGHT, dtype=np.float32) - (HEIGHT - 1) / 2,
-        np.arange(WIDTH, dtype=np.float32) - (WIDTH - 1) / 2,
-        indexing="ij",
-    )
-    pose = poses(scene, motion).astype(np.float32)[:, :, None, None]
-    radius = _MEAN_RADIUS * np.exp(pose[:, 3])
-    shifted_x, shifted_y = x - pose[:, 0], y - pose[:, 1]
-    cosine, sine = np.cos(pose[:, 2]), np.sin(pose[:, 2])
-    along = (cosine * shifted_x + sine * shifted_y) / radius
-    across = (cosine * shifted_y - sine * shifted_x) / radius
+    every_pose = poses(scene, motion).astype(np.float32)
+    frames = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+    for first in range(0, FRAMES, _FRAMES_AT_ONCE):
+        chosen = np.arange(first, min(first + _FRAMES_AT_ONCE, FRAMES))
+        frames[chosen] = _render_frames(scene, shape, chosen, every_pose[chosen], random)
+    return frames
+
+
+def _render_frames(
+    scene: Scene, shape: str, chosen: np.ndarray, pose: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    y = (np.arange(HEIGHT, dtype=np.float32) - (HEIGHT - 1) / 2)[:, None]
+    x = np.arange(WIDTH, dtype=np.float32) - (WIDTH - 1) / 2
+    shape_x, shape_y, angle, log_size = pose.T[:, :, None, None]
+    radius = _MEAN_RADIUS * np.exp(log_size)
+    shifted_x, shifted_y = x - shape_x, y - shape_y
+    along = (np.cos(angle) * shifted_x + np.sin(angle) * shifted_y) / radius
+    across = (np.cos(angle) * shifted_y - np.sin(angle) * shifted_x) / radius
     covered = np.clip(0.5 - radius * _signed_distance(shape, along, across), 0.0, 1.0)
     # A dark hand from the centre outwards shows the angle, on the disc too.
     hand = np.clip(0.5 - radius * np.maximum(np.abs(across) - 0.14, -along), 0.0, 1.0)
+    ink = covered * (1.0 - 0.85 * hand)
 
-    color = np.asarray(scene.color, np.float32) * (1.0 - 0.85 * hand[..., None])
-    background = np.asarray(scene.background, np.float32) + _texture(scene, x, y)[..., None]
-    pixels = 255.0 * (background + covered[..., None] * (color - background))
-    noise = random.standard_normal(size=covered.shape, dtype=np.float32) * _NOISE
-    return np.clip(np.rint(pixels + noise[..., None]), 0, 255).astype(np.uint8)
+    grey = 255.0 * (1.0 - covered) * _texture(scene, x, y, chosen)
+    grey += random.standard_normal(size=covered.shape, dtype=np.float32) * _NOISE
+    pixels = np.empty((*covered.shape, 3), np.uint8)
+    for channel, (color, background) in enumerate(zip(scene.color, scene.background)):
+        value = grey + 255.0 * (color * ink + background * (1.0 - covered))
+        pixels[..., channel] = np.clip(np.rint(value), 0, 255)
+    return pixels
 
 
-def _texture(scene: Scene, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _texture(scene: Scene, x: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Returns the background's brightness around its mean [frames, height, width]: a sheet of waves that slides."""
-    frame = np.arange(FRAMES, dtype=np.float32)[:, None, None]
-    texture = np.zeros((FRAMES, HEIGHT, WIDTH), np.float32)
+    frame = chosen.astype(np.float32)[:, None, None]
+    texture = np.zeros((len(chosen), HEIGHT, WIDTH), np.float32)
     for frequency_x, frequency_y, phase, strength in scene.waves.astype(np.float32):
         moved = frequency_x * scene.background_drift[0] + frequency_y * scene.background_drift[1]
         texture += strength * np.cos(frequency_x * x + frequency_y * y + phase - np.float32(moved) * frame)
