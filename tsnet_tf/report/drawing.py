@@ -136,7 +136,7 @@ def _draw_stages(axes: Axes, genotype: Space, cost: Complexity, rows: dict[str, 
 
 
 def _gmacs(gmacs: float) -> str:
-    return f"{gmacs * 1e3:.2g} MMACs" if gmacs < 0.0095 else f"{gmacs:.2g} GMACs" if gmacs < 1 else f"{gmacs:.2f} GMACs"
+    return f"{gmacs:.2g} GMACs" if gmacs < 1 else f"{gmacs:.2f} GMACs"
 
 
 def _draw_stream(axes: Axes, stream: Stream, cost: Complexity, y: float, left: float) -> None:

@@ -1,0 +1,121 @@
+"""Imports go one way, files are named by concept, and gin files say how they are used. Nothing is imported here."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "tsnet_tf"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+BINARIES = sorted((ROOT / "bin").glob("*.py"))
+GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
+
+# Modules directly in tsnet_tf that any room may use, the binaries' frame excepted.
+SHARED = {"errors", "console", "atomic"}
+
+# Room -> rooms whose modules it may import. A room may always import its own.
+MAY_IMPORT = {
+    "space": set(),
+    "data": set(),
+    "layers": {"space"},
+    "models": {"space", "layers"},
+    "search": {"space", "layers", "models", "data", "training", "evaluation"},
+    "training": {"space", "layers", "models", "data", "evaluation"},
+    "evaluation": {"space", "layers", "models", "data"},
+    "export": {"space", "layers", "models", "data"},
+    "report": {"space"},
+}
+WITHOUT_GIN = {"space", "layers", "models", "report"}
+GRAB_BAGS = {"utils", "util", "helpers", "helper", "common", "misc"}
+GIN_HEADER = {"its command": "python bin/", "what must be set": "must be bound", "what may be": "commonly overridden"}
+
+
+def imports_of(path):
+    """Full names of everything that a module imports anywhere, such as ``tsnet_tf.space.cost``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: expected absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path):
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def label(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_imports_go_one_way(path):
+    room = room_of(path)
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] != "tsnet_tf" or len(parts) == 1:
+            continue
+        target = parts[1]
+        if room is None:
+            assert not (PACKAGE / target).is_dir(), f"{label(path)} is shared, but imports {name}"
+        elif target in SHARED:
+            assert room != "space" or target == "errors", f"{label(path)}: space imports {name}"
+        else:
+            assert room in MAY_IMPORT, f"unknown room '{room}': add it to MAY_IMPORT"
+            assert target == room or target in MAY_IMPORT[room], f"{label(path)} must not import {name}"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="sys.stdlib_module_names is new in 3.10")
+@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) == "space"], ids=label)
+def test_space_needs_the_standard_library_only(path):
+    for name in imports_of(path):
+        top = name.split(".")[0]
+        assert top in sys.stdlib_module_names or top == "tsnet_tf", f"{label(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) in WITHOUT_GIN], ids=label)
+def test_no_gin_in_core_rooms(path):
+    assert not [name for name in imports_of(path) if name.split(".")[0] == "gin"]
+
+
+@pytest.mark.parametrize("path", MODULES + BINARIES, ids=label)
+def test_files_are_named_by_concept(path):
+    assert path.stem not in GRAB_BAGS
+    assert path.parent.name not in GRAB_BAGS
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p)], ids=label)
+def test_only_binaries_know_flags(path):
+    assert not [name for name in imports_of(path) if name.startswith(("absl.flags", "absl.app"))]
+
+
+@pytest.mark.parametrize("path", MODULES + BINARIES, ids=label)
+def test_every_module_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{label(path)} has no docstring"
+
+
+@pytest.mark.parametrize("path", MODULES + BINARIES, ids=label)
+def test_runs_on_the_oldest_python(path):
+    """What Python 3.9 cannot parse, or what only newer ones have as arguments and operators."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "zip":
+            assert "strict" not in [keyword.arg for keyword in node.keywords], f"line {node.lineno}: zip(strict=...)"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            assert not isinstance(node.args[1], ast.BinOp), f"line {node.lineno}: isinstance(..., a | b)"
+
+
+@pytest.mark.parametrize("path", GIN_FILES, ids=label)
+def test_gin_files_open_with_how_they_are_used(path):
+    header = re.match(r"(#.*\n)+", path.read_text(encoding="utf-8"))
+    assert header, f"{label(path)}: expected a comment at the top"
+    for part, words in GIN_HEADER.items():
+        assert words in header.group().lower(), f"{label(path)}: expected {part} ('{words}') in the opening comment"
+
+
+def test_gin_folder_does_not_hide_the_gin_package():
+    assert not (ROOT / "gin" / "__init__.py").exists()
