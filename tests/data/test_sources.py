@@ -30,7 +30,10 @@ def test_annotations_are_sorted_and_other_columns_are_left_alone(tmp_path):
         ("path,label,split\na.mp4,,train\n", "expected a label in line 2 of"),
         ("path,label,split\na.mp4,run\n", "expected a split in line 2 of"),
         ("path,label,split\na.mp4,run,holdout\n", "expected the split train, validation, test in line 2 .*'holdout'"),
-        ("path,label,split\na.mp4,run,train\na.mp4,run,test\n", "expected each video once, found 'a.mp4' again in line"),
+        (
+            "path,label,split\na.mp4,run,train\na.mp4,run,test\n",
+            "expected each video once, found 'a.mp4' again in line",
+        ),
     ],
 )
 def test_a_faulty_file_is_named_with_the_fault(tmp_path, text, message):

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.data import clips
+
+
+def _seed(number):
+    return tf.constant([0, number], tf.int64)
+
+
+def _ramp(frames, height, width):
+    """Frame t, row y, column x holds (t, y, x) as its colour."""
+    grid = np.meshgrid(np.arange(frames), np.arange(height), np.arange(width), indexing="ij")
+    return tf.constant(np.stack(grid, axis=-1).astype(np.uint8))
+
+
+def test_random_starts_are_uniform_over_all_places():
+    # 70 frames, span 64: places 0 to 6. Of 2,100 draws 300 fall on each, with a standard deviation of 16.
+    starts = [clips.random_start(tf.constant(70), 64, _seed(number)).numpy() for number in range(2100)]
+    counts = np.bincount(starts, minlength=7)
+    assert len(counts) == 7 and counts.min() > 236 and counts.max() < 364
+
+
+def test_a_short_video_starts_at_its_beginning():
+    assert {clips.random_start(tf.constant(40), 64, _seed(n)).numpy() for n in range(20)} == {0}
+    assert clips.uniform_starts(tf.constant(40), 64, 3).numpy().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "video_frames, views, starts",
+    [
+        (80, 1, [8]),  # (80 - 64) / 2
+        (80, 3, [0, 8, 16]),
+        (80, 4, [0, 5, 11, 16]),  # thirds of 16: 5.33 and 10.67
+        (67, 3, [0, 2, 3]),  # the half of 3 is rounded up
+        (300, 10, [0, 26, 52, 79, 105, 131, 157, 184, 210, 236]),
+    ],
+)
+def test_test_views_are_even_from_the_first_to_the_last_place(video_frames, views, starts):
+    assert clips.uniform_starts(tf.constant(video_frames), 64, views).numpy().tolist() == starts
+
+
+def test_past_the_end_the_last_frame_is_held():
+    assert clips.frame_indices(tf.constant(1), 4, 2, tf.constant(80)).numpy().tolist() == [1, 3, 5, 7]
+    assert clips.frame_indices(tf.constant(0), 4, 2, tf.constant(5)).numpy().tolist() == [0, 2, 4, 4]
+    views = clips.frame_indices(tf.constant([0, 3]), 2, 4, tf.constant(6))
+    assert views.numpy().tolist() == [[0, 4], [3, 5]]
+
+
+@pytest.mark.parametrize("height, width, resized", [(20, 30, (10, 15)), (30, 20, (15, 10)), (9, 16, (10, 18))])
+def test_the_short_side_is_resized_and_the_aspect_kept(height, width, resized):
+    frames = tf.zeros([2, height, width, 3], tf.uint8)
+    assert clips.resize_short_side(frames, 10).shape == (2, *resized, 3)
+
+
+def test_resizing_is_bilinear_and_rounds():
+    # 1 x 2 pixels 0 and 255 to 2 x 4: a quarter and three quarters of the way in between: 63.75 and 191.25.
+    frames = tf.reshape(tf.constant([0, 255], tf.uint8), [1, 1, 2, 1]) * tf.ones([1, 1, 1, 3], tf.uint8)
+    assert clips.resize_short_side(frames, 2).numpy()[0, :, :, 0].tolist() == [[0, 64, 191, 255]] * 2
+
+
+def test_frames_of_the_right_size_pass_unchanged():
+    frames = _ramp(2, 10, 12)
+    np.testing.assert_array_equal(clips.resize_short_side(frames, 10), frames)
+
+
+def test_jitter_draws_every_size_between_its_ends_for_the_whole_clip():
+    frames = tf.zeros([2, 8, 8, 3], tf.uint8)
+    shapes = [clips.jitter_short_side(frames, 8, 11, _seed(n)).shape for n in range(60)]
+    assert {tuple(shape) for shape in shapes} == {(2, side, side, 3) for side in (8, 9, 10, 11)}
+
+
+def test_a_random_crop_is_the_same_square_in_all_frames_and_reaches_every_place():
+    offsets = set()
+    for number in range(200):
+        crop = clips.random_crop(_ramp(3, 6, 7), 4, _seed(number)).numpy()
+        assert crop.shape == (3, 4, 4, 3)
+        y, x = crop[0, 0, 0, 1:]
+        offsets.add((int(y), int(x)))
+        np.testing.assert_array_equal(crop, _ramp(3, 6, 7)[:, y : y + 4, x : x + 4])
+    assert offsets == {(y, x) for y in range(3) for x in range(4)}
+
+
+def test_a_flip_mirrors_all_frames_or_none():
+    frames = _ramp(3, 4, 5)
+    flipped = 0
+    for number in range(200):
+        result = clips.random_flip(frames, _seed(number)).numpy()
+        mirrored = result[0, 0, 0, 2] == 4
+        np.testing.assert_array_equal(result, frames[:, :, ::-1] if mirrored else frames)
+        flipped += mirrored
+    assert 70 < flipped < 130  # 100, standard deviation 7
+
+
+@pytest.mark.parametrize("height, width, top_left", [(10, 14, (3, 5)), (11, 15, (3, 5)), (4, 4, (0, 0))])
+def test_the_centre_crop_is_centred_to_the_pixel(height, width, top_left):
+    crop = clips.test_crops(_ramp(2, height, width), 4, "center").numpy()
+    assert crop.shape == (1, 2, 4, 4, 3)
+    assert tuple(crop[0, 0, 0, 0, 1:]) == top_left  # 10 = 3 + 4 + 3; 11 = 3 + 4 + 4
+
+
+@pytest.mark.parametrize(
+    "height, width, corners",
+    [
+        (4, 9, [(0, 0), (0, 2), (0, 5)]),
+        (9, 4, [(0, 0), (2, 0), (5, 0)]),
+        (6, 10, [(1, 0), (1, 3), (1, 6)]),  # the shorter side is centred
+        (6, 6, [(1, 0), (1, 1), (1, 2)]),
+    ],
+)
+def test_three_crops_cover_the_longer_side(height, width, corners):
+    crops = clips.test_crops(_ramp(2, height, width), 4, "left_center_right").numpy()
+    assert crops.shape == (3, 2, 4, 4, 3)
+    assert [tuple(crop[0, 0, 0, 1:]) for crop in crops] == corners
+
+
+def test_jpeg_frames_are_decoded_in_order():
+    encoded = [tf.io.encode_jpeg(np.full([8, 8, 3], level, np.uint8), quality=100) for level in (7, 90, 200)]
+    decoded = clips.decode_frames(tf.stack(encoded)).numpy()
+    assert decoded.shape == (3, 8, 8, 3) and decoded[:, 4, 4, 1].tolist() == [7, 90, 200]

@@ -1,0 +1,50 @@
+import os
+
+import pytest
+
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
+
+
+def test_both_streams_span_the_same_frames():
+    dataset = VideoDataset("unused")
+    assert dataset.span == 64 == dataset.sparse_frames * dataset.sparse_stride and dataset.sparse_stride == 16
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(dense_frames=30), "dense_frames to be a multiple of sparse_frames, found 30 and 4"),
+        (dict(crop=200), r"train_jitter = .* no less than the crop of 200, found \(182, 228\)"),
+        (dict(train_jitter=(228, 182)), "train_jitter"),
+        (dict(test_short_side=100), "test_short_side to be no less than the crop of 160, found 100"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_an_error(settings, message):
+    with pytest.raises(UserError, match=message):
+        VideoDataset("unused", **settings)
+
+
+def test_labels_and_counts(tmp_path, write_records):
+    dataset = VideoDataset(write_records(tmp_path / "data", {"train": [[8, 8], [8]], "test": [[8]]}))
+    assert dataset.labels() == ["a", "b", "c"]
+    assert dataset.num_videos(["train"]) == 3 and dataset.num_videos(["train", "test"]) == 4
+    assert dataset.shards(["train"])[1] == (os.path.join(dataset.directory, "train-00001-of-00002.tfrecord"), 1)
+
+
+def test_a_missing_folder_or_label_map_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="expected records made by bin/prepare_data.py in '.*gone', found no such fold"):
+        VideoDataset(str(tmp_path / "gone")).labels()
+    with pytest.raises(UserError, match="found no labels.json"):
+        VideoDataset(str(tmp_path)).labels()
+
+
+def test_a_missing_split_or_file_is_an_error(tmp_path, write_records):
+    dataset = VideoDataset(write_records(tmp_path / "data", {"train": [[8]], "validation": [[]]}))
+    with pytest.raises(UserError, match=r"expected a split of '.*' \(train\), found 'test'"):
+        dataset.num_videos(["test"])
+    with pytest.raises(UserError, match=r"expected a split of '.*' \(train\), found 'validation'"):
+        dataset.num_videos(["validation"])
+    os.remove(dataset.shards(["train"])[0][0])
+    with pytest.raises(UserError, match="expected the file '.*train-00000-of-00001.tfrecord' that manifest.json names"):
+        dataset.num_videos(["train"])
