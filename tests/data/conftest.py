@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf import console
 from tsnet_tf.data import schema
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Returns the list of the lines that are said to the user."""
+    lines = []
+    monkeypatch.setattr(console, "say", lines.append)
+    return lines
 
 
 @pytest.fixture

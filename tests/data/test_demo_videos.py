@@ -57,10 +57,10 @@ def test_equal_frames_give_equal_files(tmp_path):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_a_complete_folder_is_reused(videos, capsys):
+def test_a_complete_folder_is_reused(videos, said):
     before = os.stat(os.path.join(videos, "annotations.csv")).st_mtime_ns
     demo_videos.make_demo_videos(videos, seed=5, videos_per_class=(2, 1, 0))
-    assert "is complete, reused" in capsys.readouterr().out
+    assert "is complete, reused" in said[-1]
     assert os.stat(os.path.join(videos, "annotations.csv")).st_mtime_ns == before
 
 

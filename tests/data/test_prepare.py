@@ -1,0 +1,167 @@
+import csv
+import json
+import os
+
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.data import prepare, schema, shards, sources
+from tsnet_tf.data.sources import Annotation
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
+
+
+@pytest.fixture
+def videos(tmp_path, write_video):
+    """Five good videos, a damaged and a missing one."""
+    folder = tmp_path / "videos"
+    annotations = []
+    for number in range(5):
+        write_video(folder / f"{number}.mp4", frames=10 + number)
+        annotations.append(
+            Annotation(f"{number}.mp4", "walk" if number % 2 else "run", "train" if number < 4 else "test")
+        )
+    (folder / "damaged.mp4").write_bytes(b"\0" * 1000)
+    annotations += [Annotation("damaged.mp4", "walk", "train"), Annotation("missing.mp4", "run", "test")]
+    return str(folder), annotations
+
+
+def _contents(folder):
+    return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
+
+
+def test_videos_become_records_and_bad_ones_are_counted_and_listed(tmp_path, videos, capsys):
+    folder, annotations = videos
+    output = tmp_path / "data"
+    prepare.prepare(annotations, str(output), prepare.Options(folder, short_side=24, shards=2))
+    assert sorted(os.listdir(output)) == [
+        "labels.json",
+        "manifest.json",
+        "rejects.csv",
+        "test-00000-of-00002.tfrecord",
+        "test-00001-of-00002.tfrecord",
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
+    ]
+    assert json.loads((output / "labels.json").read_text()) == ["run", "walk"]
+    manifest = json.loads((output / "manifest.json").read_text())
+    train = manifest["splits"]["train"]
+    assert (train["videos"], train["frames"], train["classes"]) == (4, 10 + 11 + 12 + 13, {"run": 2, "walk": 2})
+    assert sum(train["videos_per_shard"]) == 4 and manifest["splits"]["test"]["videos"] == 1
+    assert manifest["rejected"] == {"total": 2, "train": {"walk": 1}, "validation": {}, "test": {"run": 1}}
+    assert manifest["options"]["short_side"] == 24 and "tensorflow" in manifest["versions"]
+    with open(output / "rejects.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["damaged.mp4", "missing.mp4"]
+    assert rows[0]["reason"].startswith("cannot be opened") and rows[1]["reason"] == "is missing"
+    warning = capsys.readouterr().err.splitlines()
+    assert len(warning) == 1 and warning[0].startswith("warning: 2 of 7 videos left out, see ")
+
+    dataset = VideoDataset(str(output), crop=16, train_jitter=(24, 24), test_short_side=24)
+    found = {}
+    for path, count in dataset.shards(["train", "test"]):
+        records = list(tf.data.TFRecordDataset(path))
+        assert len(records) == count
+        for record in records:
+            context = tf.train.SequenceExample.FromString(record.numpy()).context.feature
+            frames, label = schema.parse_video(record)
+            assert tf.io.decode_jpeg(frames[0]).shape == (24, 32, 3)
+            found[context["clip/media_id"].bytes_list.value[0].decode()] = (len(frames), int(label))
+    assert found == {"0.mp4": (10, 0), "1.mp4": (11, 1), "2.mp4": (12, 0), "3.mp4": (13, 1), "4.mp4": (14, 0)}
+
+
+def test_equal_input_gives_equal_bytes_in_any_order_and_a_complete_output_is_reused(tmp_path, videos, said):
+    folder, annotations = videos
+    options = prepare.Options(folder, short_side=24)
+    prepare.prepare(annotations, str(tmp_path / "one"), options)
+    prepare.prepare(annotations[::-1], str(tmp_path / "two"), options)
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+
+    prepare.prepare(annotations, str(tmp_path / "one"), options)
+    assert "one is complete, reused (2 left out, see" in said[-1]
+    with pytest.raises(UserError, match="expected .* records of the same annotations and options, found .*: 24"):
+        prepare.prepare(annotations, str(tmp_path / "one"), prepare.Options(folder, short_side=32))
+    with pytest.raises(UserError, match="expected .* records of the same annotations"):
+        prepare.prepare(annotations[:-1], str(tmp_path / "one"), options)
+
+
+def test_without_a_usable_video_nothing_is_left(tmp_path, videos):
+    folder, annotations = videos
+    with pytest.raises(
+        UserError, match=r"expected at least one usable video in .*, found none among 2; .*'damaged.mp4'"
+    ):
+        prepare.prepare(annotations[-2:], str(tmp_path / "data"), prepare.Options(folder))
+    assert os.listdir(tmp_path) == ["videos"]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, videos):
+    folder, annotations = videos
+    with pytest.raises(UserError, match="expected a new folder or prepared records, found other files"):
+        prepare.prepare(annotations, folder, prepare.Options(folder))
+
+
+def test_a_stopped_run_goes_on_with_the_missing_shards(tmp_path, videos, monkeypatch):
+    folder, annotations = videos
+    options = prepare.Options(folder, short_side=24, shards=2)
+    prepare.prepare(annotations, str(tmp_path / "whole"), options)
+
+    def write_first_shard_and_stop(plan, folder, options, labels, _):
+        indices = {label: index for index, label in enumerate(labels)}
+        shards.write_shard(plan[0], folder, options.videos, indices, options.short_side, options.jpeg_quality)
+        raise KeyboardInterrupt
+
+    output = tmp_path / "data"
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "_run_pipeline", write_first_shard_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare.prepare(annotations, str(output), options)
+    assert not output.exists()
+    first = tmp_path / "data.partial" / "train-00000-of-00002.tfrecord"
+    written_at = first.stat().st_mtime_ns
+    prepare.prepare(annotations, str(output), options)
+    assert (output / first.name).stat().st_mtime_ns == written_at
+    assert _contents(output) == _contents(tmp_path / "whole")
+    assert not (tmp_path / "data.partial").exists()
+
+
+def test_progress_counts_videos(tmp_path, videos, said):
+    folder, annotations = videos
+    prepare.prepare(annotations, str(tmp_path / "data"), prepare.Options(folder, short_side=24))
+    assert "prepare: 7/7, done" in said
+
+
+def test_shards_are_of_equal_size_and_hold_every_video_once():
+    annotations = [Annotation(f"{n // 50}/{n}.mp4", str(n // 50), "train") for n in range(200)]
+    plan = shards.plan_shards(annotations, 3)
+    assert [shard.name for shard in plan][0] == "train-00000-of-00003.tfrecord"
+    assert [len(shard.annotations) for shard in plan] == [66, 67, 67]
+    assert sorted(a for shard in plan for a in shard.annotations) == sorted(annotations)
+    assert plan == shards.plan_shards(annotations[::-1], 3)
+    for shard in plan:  # 4 classes of 50: about 17 of each in a shard
+        assert all(5 < sum(a.label == label for a in shard.annotations) < 29 for label in "0123")
+
+
+@pytest.mark.parametrize("videos, count", [(1, 1), (32, 1), (33, 2), (100_000, 1024)])
+def test_the_number_of_shards_follows_that_of_the_videos(videos, count):
+    plan = shards.plan_shards([Annotation(str(n), "a", "test") for n in range(videos)], None)
+    assert len(plan) == plan[0].count == count
+
+
+def test_a_bad_beam_option_is_an_error(tmp_path, videos):
+    folder, annotations = videos
+    with pytest.raises(UserError, match="--beam_options: expected options of a Beam runner, found: .*NoSuchRunner"):
+        prepare.prepare(
+            annotations, str(tmp_path / "data"), prepare.Options(folder), beam_options="--runner=NoSuchRunner"
+        )
+
+
+def test_labels_given_beforehand_decide_the_indices(tmp_path, videos):
+    folder, annotations = videos
+    prepare.prepare(
+        annotations[:2], str(tmp_path / "data"), prepare.Options(folder, short_side=24), labels=["walk", "run"]
+    )
+    record = next(iter(tf.data.TFRecordDataset(str(tmp_path / "data" / "train-00000-of-00001.tfrecord")))).numpy()
+    context = tf.train.SequenceExample.FromString(record).context.feature
+    label = context["clip/label/text"].bytes_list.value[0].decode()
+    assert context["clip/label/index"].int64_list.value == [["walk", "run"].index(label)]
+    assert sources.read_labels(str(tmp_path / "data" / "labels.json")) == ["walk", "run"]
