@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 import sys
 import warnings
 from collections.abc import Callable
@@ -36,6 +37,8 @@ def parse_gin() -> None:
     """
     import gin
 
+    # Gin files include each other by their path from the project's root, from wherever a binary is started.
+    gin.add_config_file_search_path(str(pathlib.Path(__file__).parents[1]))
     for path in GIN_FILE.value:
         if not os.path.exists(path):
             raise UserError(f"--gin_file: expected an existing gin file, found nothing at '{path}'")

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-_console = Console(highlight=False, soft_wrap=True)
+# Bound to the real standard output, so that a library's prints can be redirected without losing ours.
+_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 _PLAIN_LINE_EVERY_SECONDS = 15.0
 
 
@@ -37,23 +38,23 @@ class _Bar:
     """A bar on a terminal; a plain line now and then elsewhere."""
 
     def __init__(self, title: str, total: int, done: int, bar: Progress | None):
-        self._title, self._total, self._done, self._bar = title, total, done, bar
+        self._title, self._total, self.done, self._bar = title, total, done, bar
         self._started, self._started_at, self._last_line = time.monotonic(), done, 0.0
         self._task = bar.add_task(title, total=total, completed=done, figures="") if bar else None
 
     def advance(self, steps: int = 1, **figures: object) -> None:
         """Moves on by ``steps`` and shows ``figures`` (name=value) beside the bar."""
-        self._done += steps
+        self.done += steps
         shown = "  ".join(f"{name} {value}" for name, value in figures.items())
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, figures=shown)
+            self._bar.update(self._task, completed=self.done, figures=shown)
             return
         now = time.monotonic()
-        if now - self._last_line >= _PLAIN_LINE_EVERY_SECONDS or self._done >= self._total:
+        if now - self._last_line >= _PLAIN_LINE_EVERY_SECONDS or self.done >= self._total:
             self._last_line = now
-            rate = (now - self._started) / max(1, self._done - self._started_at)
-            eta = f"{rate * (self._total - self._done):.0f} s left" if self._done < self._total else "done"
-            say(f"{self._title}: {self._done}/{self._total}, {eta}  {shown}".rstrip())
+            rate = (now - self._started) / max(1, self.done - self._started_at)
+            eta = f"{rate * (self._total - self.done):.0f} s left" if self.done < self._total else "done"
+            say(f"{self._title}: {self.done}/{self._total}, {eta}  {shown}".rstrip())
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ class Protocol:
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
+        Protocol("1-center", 1, clips.CENTER),
         Protocol("10-center", 10, clips.CENTER),
         Protocol("10-left_center_right", 10, clips.LEFT_CENTER_RIGHT),
     )

@@ -40,7 +40,7 @@ class TwoStreamModel(keras.Model):
 
     def __init__(self, space: Space, execution: Execution = "slice", synchronized: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.space, self.execution = space, execution
+        self.space, self.execution, self.synchronized = space, execution, synchronized
         norm = {"track": is_genotype(space), "synchronized": synchronized, "execution": execution}
         largest = largest_sizes(space)
         self.stems = [_Stem(stream, norm, name=f"{stream.name}_stem") for stream in space.streams]

@@ -1,0 +1,31 @@
+"""Searches step by step, trains what was found from scratch and evaluates it; each part is a fresh process.
+
+  python bin/progressive.py --gin_file=gin/demo.gin --workdir=runs/demo
+
+Run the same command again to go on after an interruption; finished parts are not repeated.
+"""
+
+import os
+
+from tsnet_tf import cli
+from tsnet_tf.errors import UserError
+
+
+def main() -> None:
+    from tsnet_tf import console
+    from tsnet_tf.search import progressive
+
+    if not cli.WORKDIR.value:
+        raise UserError("expected --workdir=DIR, found none")
+    binaries = os.path.dirname(os.path.abspath(__file__))
+    summary = progressive.progressive(workdir=cli.WORKDIR.value, bindings=cli.GIN_BINDINGS.value, binaries=binaries)
+    final = summary["final"]
+    console.say(
+        f"Final model: {final['gmacs']:.4g} GMACs per view, {final['params_m']:.3g} M parameters, "
+        f"top-1 {100 * final['top1']:.1f} %, top-5 {100 * final['top5']:.1f} % ({final['views']})"
+    )
+    console.say(f"Run folder: {cli.WORKDIR.value}   Curves: tensorboard --logdir {cli.WORKDIR.value}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Probabilistic architecture search (PARSEC) over a two-stream space."""

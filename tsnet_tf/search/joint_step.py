@@ -1,0 +1,223 @@
+"""One joint step of weights and architecture (PARSEC; paper, section 4.1).
+
+From a training batch and a validation batch:
+
+1. draw A_1 .. A_K from P(A | alpha);
+2. p_k: how well A_k does on the validation batch, without gradient; r_k = p_k / sum p;
+3. weights: gradient of sum_k r_k CE(training batch | w, A_k), one architecture in memory at a time;
+4. m_k = r_k - penalty_k, less their mean: what A_k gained above the others, and what it cost above the target;
+5. alpha: gradient of sum_k m_k (-log P(A_k | alpha)).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.distribution import ArchitectureDistribution
+
+CostTerm = Literal["dual_ascent", "hinge", "normalised"]
+Indicator = Literal["accuracy", "likelihood"]
+
+
+class SearchModel(keras.Model):
+    """A supernet with the distribution over its architectures; `train_step` is the joint step.
+
+    Data of a step: ``((clips, labels), (validation_clips, validation_labels))``, clips uint8
+    ``[batch, frames, height, width, 3]`` and labels int ``[batch]``.
+
+    Args:
+      network: the supernet.
+      target_gmacs: multiply-adds per view that the search should come out at.
+      alpha_optimizer: updates alpha; the weights have the optimizer given to `compile`.
+      samples: K, the number of architectures per step.
+      alpha_warmup_steps: steps at the start in which alpha stands still while the weights settle.
+      indicator: "accuracy" (the paper), or "likelihood": exp(-cross-entropy / temperature).
+      temperature: of the likelihood.
+      cost_term: "dual_ascent" (hinge with a multiplier that follows the mean cost), "hinge" (fixed multiplier) or
+        "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
+      multiplier: the cost term's weight, or its start for dual ascent.
+      multiplier_rate: dual ascent multiplies it by exp(rate x (mean cost / target - 1)) in every step.
+      baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance.
+      seed: of the sampled architectures.
+    """
+
+    def __init__(
+        self,
+        network: TwoStreamModel,
+        *,
+        target_gmacs: float,
+        alpha_optimizer: keras.optimizers.Optimizer,
+        samples: int = 16,
+        alpha_warmup_steps: int = 0,
+        indicator: Indicator = "accuracy",
+        temperature: float = 1.0,
+        cost_term: CostTerm = "dual_ascent",
+        multiplier: float = 0.3,
+        multiplier_rate: float = 0.02,
+        baseline: bool = True,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.network, self.target_gmacs, self.alpha_optimizer = network, target_gmacs, alpha_optimizer
+        self.samples, self.alpha_warmup_steps, self.seed = samples, alpha_warmup_steps, seed
+        self.indicator, self.temperature = indicator, temperature
+        self.cost_term, self.multiplier_rate, self.baseline = cost_term, multiplier_rate, baseline
+        self.distribution = ArchitectureDistribution(network.space)
+        self.macs = MacsTables(network.space)
+        # Not trainable in Keras's sense: the weights' optimizer must never see them.
+        state = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
+        self.alpha = self.add_weight(name="alpha", shape=self.distribution.shape, initializer="zeros", **state)
+        self.multiplier = self.add_weight(
+            name="multiplier", shape=(), initializer=keras.initializers.Constant(multiplier), **state
+        )
+        self.alpha_optimizer.build([self.alpha])
+        names = ["loss", "indicator", "sampled_gmacs"]
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True
+
+    def compile(self, optimizer: keras.optimizers.Optimizer, **kwargs) -> None:
+        """Sets the weights' optimizer."""
+        super().compile(optimizer=optimizer, **kwargs)
+        optimizer.build(self.network.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.means.values())
+
+    def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Logits of one architecture; the most probable one if none is given."""
+        if architecture is None:
+            architecture = tf.argmax(self.distribution.log_probabilities(self.alpha), 1, tf.int32)
+        return self.network(clips, architecture=architecture, training=training)
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        (clips, labels), (validation_clips, validation_labels) = data
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        logits = tf.convert_to_tensor(self.alpha)
+        architectures = self.distribution.sample(logits, self.samples, tf.stack([self.seed, step]))
+        costs = self.macs.of(architectures)
+
+        frozen = step < self.alpha_warmup_steps
+        indicators = self._indicators(architectures, validation_clips, validation_labels, skip=frozen)
+        total = tf.reduce_sum(indicators)
+        shares = tf.math.divide_no_nan(indicators, total)
+        responsibilities = tf.where(total > 0, shares, tf.fill([self.samples], 1.0 / self.samples))
+
+        loss = self._update_weights(architectures, responsibilities, clips, labels)
+        self._update_alpha(logits, architectures, responsibilities, costs, frozen)
+
+        for name, value in {
+            "loss": loss,
+            "indicator": tf.reduce_mean(indicators),
+            "sampled_gmacs": tf.reduce_mean(costs),
+        }.items():
+            # While alpha is frozen there is no indicator to speak of.
+            weight = tf.cast(tf.logical_not(frozen), tf.float32) if name == "indicator" else None
+            self.means[name].update_state(value, sample_weight=weight)
+        return {name: metric.result() for name, metric in self.means.items()}
+
+    def state_of_search(self) -> dict[str, float]:
+        """Entropy in all and by kind (nats), expected GMACs and the multiplier, as Python numbers."""
+        logits = tf.convert_to_tensor(self.alpha)
+        by_kind = {f"entropy/{kind}": float(v) for kind, v in self.distribution.entropy_by_kind(logits).items()}
+        return {
+            "entropy": sum(by_kind.values()),
+            **by_kind,
+            "expected_gmacs": float(self.macs.expected(self.distribution.probabilities(logits))),
+            "target_gmacs": self.target_gmacs,
+            "multiplier": float(self.multiplier),
+        }
+
+    def _indicators(self, architectures, clips, labels, skip: tf.Tensor) -> tf.Tensor:
+        """p_k on the validation batch of all replicas, ``[K]``; zeros if ``skip``."""
+
+        def one(k, found):
+            logits = self.network(clips, architecture=architectures[k], training=False)
+            if self.indicator == "accuracy":
+                value = tf.reduce_mean(tf.cast(tf.argmax(logits, 1, labels.dtype) == labels, tf.float32))
+            else:
+                value = tf.reduce_mean(_cross_entropy(labels, logits))
+            return found + value * tf.one_hot(k, self.samples)
+
+        found = self._for_each_sample(one, tf.zeros([self.samples]), tf.where(skip, 0, self.samples))
+        found = _mean_over_replicas(found)
+        if self.indicator == "likelihood":
+            # The smallest cross-entropy is taken off before the exponential: only ratios matter, none underflows.
+            found = tf.exp((tf.reduce_min(found) - found) / self.temperature)
+        return found
+
+    def _update_weights(self, architectures, responsibilities, clips, labels) -> tf.Tensor:
+        """One step of the weights' optimizer on the weighted loss; returns that loss on this replica."""
+        variables = self.network.trainable_variables
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+
+        def one(k, carried):
+            gradients, total = carried
+            with tf.GradientTape() as tape:
+                logits = self.network(clips, architecture=architectures[k], training=True)
+                loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(labels, logits))
+                scaled = self.optimizer.scale_loss(loss / replicas)
+            new = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return [old + g for old, g in zip(gradients, new, strict=True)], total + loss
+
+        start = ([tf.zeros(v.shape, v.dtype) for v in variables], tf.constant(0.0))
+        gradients, loss = self._for_each_sample(one, start, self.samples)
+        self.optimizer.apply(gradients, variables)
+        return loss
+
+    def _update_alpha(self, logits, architectures, responsibilities, costs, frozen: tf.Tensor) -> None:
+        moves = tf.cast(tf.logical_not(frozen), tf.float32)
+        gains = responsibilities - self._penalties(costs)
+        if self.baseline:
+            gains -= tf.reduce_mean(gains)
+        gradient = self.distribution.score_gradient(logits, architectures, gains)
+        # Every replica has the same gradient, and the optimizer sums over replicas. While frozen, Adam sees zeros and
+        # stands still.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.alpha_optimizer.apply([gradient * moves / replicas], [self.alpha])
+        if self.cost_term == "dual_ascent":
+            excess = tf.reduce_mean(costs) / self.target_gmacs - 1.0
+            self.multiplier.assign(self.multiplier * tf.exp(moves * self.multiplier_rate * excess))
+
+    def _penalties(self, costs: tf.Tensor) -> tf.Tensor:
+        """What each architecture pays for exceeding the target, ``[K]``."""
+        excess = tf.maximum(0.0, costs / self.target_gmacs - 1.0)
+        if self.cost_term == "normalised":
+            return self.multiplier * tf.math.divide_no_nan(excess, tf.reduce_sum(excess))
+        return self.multiplier * excess / self.samples
+
+    def _for_each_sample(self, body: Callable, carried, count):
+        """Calls ``carried = body(k, carried)`` for k below ``count``, one architecture in memory at a time.
+
+        A loop of the graph; but replicas cannot meet inside one, so with synchronised BN it is written out.
+        """
+        if self.network.synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            for k in range(self.samples):
+                carried = body(k, carried)
+            return carried
+        _, carried = tf.while_loop(
+            lambda k, _: k < count, lambda k, c: (k + 1, body(k, c)), (tf.constant(0), carried), parallel_iterations=1
+        )
+        return carried
+
+
+def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def architecture_values(model: SearchModel, architecture: np.ndarray) -> dict:
+    """Label to value for candidate indices ``[choices]``."""
+    return {c.label: c.values[i] for c, i in zip(model.distribution.choices, architecture, strict=True)}

@@ -1,0 +1,93 @@
+"""The whole way in order: search steps, training, evaluation; each a fresh process, each resumable."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import gin
+
+from tsnet_tf import atomic, console
+from tsnet_tf.errors import UserError
+from tsnet_tf.search.step import show
+from tsnet_tf.training import run_folder
+
+
+@gin.configurable
+def progressive(
+    *,
+    workdir: str,
+    bindings: Sequence[str],
+    binaries: str,
+    steps: Sequence[str] = gin.REQUIRED,
+    training: str = gin.REQUIRED,
+    views: str = "10-center",
+) -> dict:
+    """Runs the search steps one after the other, then trains and evaluates what they found.
+
+    Finished parts are not run again, and an unfinished one goes on from its last checkpoint: running the same command
+    again continues.
+
+    Args:
+      workdir: folder of the whole; every part has a run folder in it, named as its gin file.
+      bindings: gin bindings that every part gets.
+      binaries: folder of ``search.py``, ``train.py`` and ``evaluate.py``.
+      steps: gin files of the search steps, in order.
+      training: gin file of the training from scratch.
+      views: protocol of the final evaluation.
+
+    Returns:
+      The summary that is also written to ``summary.json``.
+
+    Raises:
+      UserError: a part failed; it has said why.
+    """
+    started = time.monotonic()
+    earlier = run_folder.summary_of(workdir)
+    if earlier is not None:
+        console.say(f"already finished in {workdir}")
+        show(earlier["steps"])
+        return earlier
+
+    def run(binary: str, *flags: str) -> None:
+        command = [sys.executable, os.path.join(binaries, binary), *flags, *(f"--gin_bindings={b}" for b in bindings)]
+        code = subprocess.run(command).returncode
+        if code:
+            raise UserError(f"{binary} ended with exit code {code}; run the same command again to go on from there")
+
+    summaries, previous = [], None
+    for number, gin_file in enumerate(steps, start=1):
+        folder = os.path.join(workdir, os.path.splitext(os.path.basename(gin_file))[0])
+        console.say(f"\nStep {number} of {len(steps)}: {gin_file}")
+        if run_folder.summary_of(folder) is None:
+            flags = [f"--previous={previous}"] if previous else []
+            run("search.py", f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
+        summaries.append(run_folder.summary_of(folder))
+        show(summaries)
+        previous = folder
+
+    console.say(f"\nTraining from scratch: {training}")
+    folder = os.path.join(workdir, "train")
+    if run_folder.summary_of(folder) is None:
+        genotype = os.path.join(previous, "genotype.json")
+        run("train.py", f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
+    run("evaluate.py", f"--workdir={folder}", f"--views={views}")
+    trained = run_folder.summary_of(folder)
+    evaluation = run_folder.read_json(os.path.join(folder, "evaluation.json"))
+    parts = [*summaries, trained, evaluation]
+    summary = {
+        "steps": summaries,
+        "final": {
+            "genotype": os.path.join(folder, "genotype.json"),
+            "gmacs": trained["gmacs"],
+            "params_m": trained["params_m"],
+            "views": views,
+            "top1": evaluation["top1"],
+            "top5": evaluation["top5"],
+        },
+        # What the parts took, also those of an earlier attempt; start-up and waiting are in the difference.
+        "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in parts)),
+    }
+    atomic.write_json(os.path.join(workdir, run_folder.SUMMARY), summary)
+    return summary

@@ -1,0 +1,238 @@
+"""One step of the progressive search, from gin settings to a run folder (paper, section 4.2)."""
+
+import dataclasses
+import math
+import os
+import time
+
+import gin
+import tensorflow as tf
+
+from tsnet_tf import console
+from tsnet_tf.data import pipeline
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation.evaluate import evaluate
+from tsnet_tf.evaluation.recalibration import recalibrate
+from tsnet_tf.models.inheritance import inherit
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search import selection
+from tsnet_tf.search.joint_step import SearchModel, architecture_values
+from tsnet_tf.space.cost import complexity
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import (
+    Space,
+    choices,
+    entropy_of_uniform,
+    only,
+    pick,
+    restrict,
+    values_of,
+)
+from tsnet_tf.training import run_folder
+from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.strategy import strategy as make_strategy
+
+gin.external_configurable(table1, "table1")  # the space itself knows no gin
+joint = gin.external_configurable(SearchModel, "joint")
+
+
+@gin.configurable
+def search(
+    *,
+    workdir: str,
+    previous: str | None,
+    name: str = gin.REQUIRED,
+    after: str | None = None,
+    space: Space = gin.REQUIRED,
+    streams: tuple[str, ...] = gin.REQUIRED,
+    free: tuple[str, ...] = gin.REQUIRED,
+    target_gmacs: float = gin.REQUIRED,
+    tolerance: float = 0.05,
+    dataset: VideoDataset = gin.REQUIRED,
+    train_splits: tuple[str, ...] = ("train",),
+    validation_splits: tuple[str, ...] = ("validation",),
+    test_split: str = "test",
+    views: str = "1-center",
+    epochs: float = gin.REQUIRED,
+    alpha_warmup: float = 0.1,
+    batch_size: int = 64,
+    validation_batch_size: int = 64,
+    recalibration_batches: int = 16,
+    report_every: int = 10,
+    checkpoint_every: int = 500,
+    execution: str = "slice",
+    synchronized: bool = False,
+    seed: int = 0,
+) -> dict:
+    """Searches one step and leaves the found architecture, with its weights, in the run folder.
+
+    Args:
+      workdir: run folder.
+      previous: run folder of the step before; None for the first.
+      name: name of this step.
+      after: name of the step that ``previous`` must be.
+      space: the whole space, of which ``streams`` and ``free`` leave a part.
+      streams: streams the model of this step has.
+      free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
+      target_gmacs: multiply-adds per view, in all.
+      tolerance: how far the found architecture may be from it, as a part of it.
+      dataset: the videos.
+      train_splits: for the weights.
+      validation_splits: for the indicator that moves alpha.
+      test_split: for the accuracy that is reported; the search never sees it.
+      views: protocol of that accuracy.
+      epochs: length, in passes over the training videos.
+      alpha_warmup: part of the run in which alpha stands still.
+      batch_size, validation_batch_size: clips per step, over all replicas.
+      recalibration_batches: batches over which BN statistics are measured for the found architecture.
+      report_every, checkpoint_every: in steps.
+      execution: "slice" or "mask".
+      synchronized: whether replicas share BN statistics.
+      seed: of initial weights, clips and sampled architectures.
+
+    Returns:
+      The summary that is also written to ``summary.json``.
+
+    Raises:
+      UserError: a setting, the previous step or the target does not fit.
+    """
+    finished = run_folder.summary_of(workdir)
+    if finished is not None:
+        console.say(f"{name}: already finished in {workdir}")
+        return finished
+    started = time.monotonic()
+    labels = dataset.labels()
+    before = _previous_step(previous, after)
+    fixed = values_of(before[1]) if before else {}
+    space = dataclasses.replace(only(space, streams), classes=len(labels))
+    space = restrict(space, free, fixed)
+    selection.check_target(space, target_gmacs)
+    videos = dataset.num_videos(train_splits)
+    steps = max(1, math.ceil(epochs * videos / batch_size))
+    tf.keras.utils.set_random_seed(seed)
+    console.say(
+        f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target_gmacs:g} GMACs "
+        f"per view, {steps} steps"
+    )
+
+    strategy = make_strategy()
+    with strategy.scope():
+        network = TwoStreamModel(space, execution=execution, synchronized=synchronized)
+        if before:
+            inherit(network, before[0])
+        model = joint(
+            network,
+            target_gmacs=target_gmacs,
+            alpha_optimizer=alpha_optimizer(),
+            alpha_warmup_steps=round(alpha_warmup * steps),
+            seed=seed,
+        )
+        model.compile(weight_optimizer(steps))
+
+    def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
+        def clips(splits, size, offset):
+            return pipeline.train_clips(
+                dataset,
+                splits,
+                batch_size=size,
+                frames=space.frames,
+                frame_stride=dataset.span // space.frames,
+                seed=2 * seed + offset,
+                input_context=context,
+                skip_batches=done,
+            )
+
+        return tf.data.Dataset.zip(
+            clips(train_splits, batch_size, 0), clips(validation_splits, validation_batch_size, 1)
+        )
+
+    run_folder.write_settings(workdir, labels)
+    train_loop(
+        model,
+        make_dataset,
+        strategy,
+        workdir=workdir,
+        title=f"search: {name}",
+        pace=Pace(steps, report_every, checkpoint_every),
+        measure=lambda metrics: {**metrics, **model.state_of_search()},
+        shown=lambda m: {
+            "loss": f"{m['loss']:.2f}",
+            "indicator": f"{m['indicator']:.2f}",
+            "entropy": f"{m['entropy']:.1f}",
+            "GMACs": f"{m['expected_gmacs']:.3g} (target {target_gmacs:g})",
+        },
+    )
+
+    logits = tf.convert_to_tensor(model.alpha)
+    found, is_most_probable = selection.most_probable(model.distribution, logits, model.macs, target_gmacs, tolerance)
+    how = "the most probable architecture" + ("" if is_most_probable else f" within {tolerance:.0%} of the target")
+    if not is_most_probable:
+        console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
+    genotype = dataclasses.replace(
+        pick(space, architecture_values(model, found)),
+        name=f"{space.name}_{name}",
+        notes=(f"Found by the search step '{name}': {how} for {target_gmacs:g} GMACs per view.",),
+    )
+    fixed_model = TwoStreamModel(genotype)
+    inherit(fixed_model, network)
+    clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
+    recalibrate(fixed_model, clips, recalibration_batches)
+    result = evaluate(fixed_model, dataset, test_split, views)
+    cost = complexity(genotype)
+    summary = {
+        "step": name,
+        "gmacs": cost.gmacs,
+        "target_gmacs": target_gmacs,
+        "params_m": cost.params_m,
+        "entropy_nats": {"start": entropy_of_uniform(space), "end": model.state_of_search()["entropy"]},
+        "seconds": time.monotonic() - started,
+        "val_top1": result["top1"],
+        "selection": how,
+        "steps": steps,
+        "samples": model.samples,
+        "seed": seed,
+    }
+    run_folder.finish(workdir, fixed_model, summary)
+    return summary
+
+
+def show(summaries: list[dict]) -> None:
+    """Prints search steps in the manner of the paper's Table 5."""
+    console.table(
+        "Search steps (GMACs are multiply-adds per view)",
+        ["step", "target GMACs", "found GMACs", "params M", "entropy nats", "seconds", "top-1 %"],
+        [
+            [
+                s["step"],
+                f"{s['target_gmacs']:.4g}",
+                f"{s['gmacs']:.4g}",
+                f"{s['params_m']:.3g}",
+                f"{s['entropy_nats']['start']:.1f} → {s['entropy_nats']['end']:.1f}",
+                f"{s['seconds']:.0f}",
+                f"{100 * s['val_top1']:.1f}",
+            ]
+            for s in summaries
+        ],
+    )
+
+
+def _previous_step(previous: str | None, after: str | None) -> tuple[TwoStreamModel, Space] | None:
+    """Model and genotype of the step before."""
+    if after is None:
+        if previous is not None:
+            raise UserError(f"--previous: this step is the first, expected none; found '{previous}'")
+        return None
+    if previous is None:
+        raise UserError(f"--previous: expected the run folder of the step '{after}', found none")
+    summary = run_folder.summary_of(previous)
+    if summary is None:
+        raise UserError(f"--previous: expected the finished run folder of the step '{after}', found '{previous}'")
+    if summary.get("step") != after:
+        raise UserError(
+            f"--previous: expected the run folder of the step '{after}', found that of the step "
+            f"'{summary.get('step', 'unknown')}': '{previous}'"
+        )
+    model, space, _ = run_folder.load_trained(previous)
+    return model, space

@@ -1,0 +1,42 @@
+"""Optimizers and schedules of the paper (section 5.2)."""
+
+import gin
+import keras
+
+NOT_DECAYED = ("gamma", "beta", "bias")  # normalisation and biases are not pulled towards zero
+
+
+@gin.configurable
+def weight_optimizer(
+    steps: int,
+    learning_rate: float = 0.4,
+    warmup: float = 0.05,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-5,
+    clip_norm: float | None = None,
+) -> keras.optimizers.Optimizer:
+    """SGD with Nesterov momentum; linear warm-up, then half a cosine down to zero.
+
+    Args:
+      steps: length of the run.
+      learning_rate: the highest, reached at the end of the warm-up.
+      warmup: part of the run that the warm-up takes.
+      momentum: of SGD.
+      weight_decay: pull towards zero per step, as a part of the learning rate; none on BN and biases.
+      clip_norm: largest global norm of the gradient; None for no limit.
+    """
+    warmup_steps = max(1, round(warmup * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
+    )
+    optimizer = keras.optimizers.SGD(
+        schedule, momentum=momentum, nesterov=True, weight_decay=weight_decay, global_clipnorm=clip_norm
+    )
+    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer
+
+
+@gin.configurable
+def alpha_optimizer(learning_rate: float = 0.025) -> keras.optimizers.Optimizer:
+    """Adam for the architecture's logits, without weight decay."""
+    return keras.optimizers.Adam(learning_rate)

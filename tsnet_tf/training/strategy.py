@@ -1,0 +1,36 @@
+"""Which devices a run uses."""
+
+import gin
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+
+STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
+
+
+@gin.configurable
+def strategy(name: str = "one_device", devices: tuple[str, ...] | None = None, tpu: str = "") -> tf.distribute.Strategy:
+    """Makes the distribution strategy.
+
+    Args:
+      name: "one_device"; "mirrored" (all GPUs of this machine, or ``devices``); "multi_worker" (several machines,
+        described by the environment variable TF_CONFIG); "tpu".
+      devices: device names for "one_device" and "mirrored", such as ``("GPU:0", "GPU:1")``; default: what is there.
+      tpu: address or name of the TPU; empty for the local one.
+
+    Raises:
+      UserError: no such strategy.
+    """
+    if name == "one_device":
+        default = "GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0"
+        return tf.distribute.OneDeviceStrategy(devices[0] if devices else default)
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy(devices)
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "tpu":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    raise UserError(f"strategy.name: expected one of {', '.join(STRATEGIES)}; found '{name}'")

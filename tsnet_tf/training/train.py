@@ -1,0 +1,127 @@
+"""Training one architecture from scratch (paper, section 5.2)."""
+
+import dataclasses
+import math
+import time
+
+import gin
+import keras
+import tensorflow as tf
+
+from tsnet_tf import console
+from tsnet_tf.data import pipeline
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.space import genotype as genotypes
+from tsnet_tf.space.cost import complexity
+from tsnet_tf.training import run_folder
+from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.strategy import strategy as make_strategy
+
+
+@gin.configurable
+def train(
+    *,
+    workdir: str,
+    genotype: str,
+    dataset: VideoDataset = gin.REQUIRED,
+    train_splits: tuple[str, ...] = ("train",),
+    epochs: float = gin.REQUIRED,
+    batch_size: int = 64,
+    report_every: int = 20,
+    checkpoint_every: int = 500,
+    synchronized: bool = False,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
+) -> dict:
+    """Trains a genotype from random weights and leaves it in the run folder.
+
+    Args:
+      workdir: run folder.
+      genotype: name of a published architecture or path of a genotype file.
+      dataset: the videos.
+      train_splits: splits to train on.
+      epochs: length, in passes over the training videos.
+      batch_size: clips per step, over all replicas.
+      report_every, checkpoint_every: in steps.
+      synchronized: whether replicas share BN statistics.
+      label_smoothing: probability spread over the other classes.
+      seed: of initial weights and clips.
+
+    Returns:
+      The summary that is also written to ``summary.json``.
+
+    Raises:
+      UserError: a setting or the genotype does not fit.
+    """
+    finished = run_folder.summary_of(workdir)
+    if finished is not None:
+        console.say(f"training: already finished in {workdir}")
+        return finished
+    started = time.monotonic()
+    labels = dataset.labels()
+    space = dataclasses.replace(genotypes.load(genotype), classes=len(labels), resolution=dataset.crop)
+    cost = complexity(space)
+    steps = max(1, math.ceil(epochs * dataset.num_videos(train_splits) / batch_size))
+    tf.keras.utils.set_random_seed(seed)
+    console.say(
+        f"training: {space.name}, {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters, {steps} steps"
+    )
+    strategy = make_strategy()
+    with strategy.scope():
+        model = TwoStreamModel(space, synchronized=synchronized)
+        model.compile(
+            weight_optimizer(steps),
+            loss=_SmoothedCrossEntropy(len(labels), label_smoothing),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+
+    def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
+        return pipeline.train_clips(
+            dataset,
+            train_splits,
+            batch_size=batch_size,
+            frames=space.frames,
+            frame_stride=dataset.span // space.frames,
+            seed=seed,
+            input_context=context,
+            skip_batches=done,
+        )
+
+    run_folder.write_settings(workdir, labels)
+    train_loop(
+        model,
+        make_dataset,
+        strategy,
+        workdir=workdir,
+        title="training",
+        pace=Pace(steps, report_every, checkpoint_every),
+        shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"},
+    )
+    summary = {
+        "step": "train",
+        "genotype": space.name,
+        "gmacs": cost.gmacs,
+        "params_m": cost.params_m,
+        "steps": steps,
+        "seed": seed,
+        "seconds": time.monotonic() - started,
+    }
+    run_folder.finish(workdir, model, summary)
+    return summary
+
+
+class _SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits with integer labels, ``smoothing`` of the probability spread over all classes."""
+
+    def __init__(self, classes: int, smoothing: float):
+        super().__init__(name="cross_entropy")
+        self._classes, self._smoothing = classes, smoothing
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        target = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), [-1]), self._classes)
+        target = target * (1.0 - self._smoothing) + self._smoothing / self._classes
+        return tf.nn.softmax_cross_entropy_with_logits(target, y_pred)
