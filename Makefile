@@ -36,7 +36,7 @@ $(READY): setup.py constraints.txt
 	fi; \
 	echo "Setting up $(VENV) with $$($$python --version): downloads about 1 GB, once, some minutes ..."; \
 	$$python -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --compile -c constraints.txt -e ".[dev]"
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-input --compile -c constraints.txt -e ".[dev]"
 	@touch $@
 
 demo: $(READY)
