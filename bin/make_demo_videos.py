@@ -3,7 +3,7 @@
   python bin/make_demo_videos.py --output=runs/demo/videos
 
 The 16 classes are 4 shapes x 4 motions. A shape can be told from a single frame, a motion only from many: the data set
-is built to need both streams. About 20 seconds and 100 MB with the default numbers on two cores.
+is built to need both streams. About 20 seconds and 120 MB with the default numbers on two cores.
 """
 
 from absl import flags

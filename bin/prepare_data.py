@@ -29,14 +29,15 @@ BEAM_OPTIONS = flags.DEFINE_string("beam_options", "", "Beam's own flags in one 
 
 
 def main() -> None:
-    cli.silence_libraries()  # absl, by now started, has let warnings through again
-    from tsnet_tf.data import prepare, sources
-
     if not OUTPUT.value:
         raise UserError("expected --output=DIR, found none")
     if bool(ANNOTATIONS.value) == bool(CLASS_FOLDERS.value):
         found = "both" if ANNOTATIONS.value else "neither"
         raise UserError(f"expected either --annotations=CSV or --class_folders=DIR, found {found}")
+
+    cli.silence_libraries()  # absl, by now started, has let warnings through again
+    from tsnet_tf.data import prepare, sources
+
     if ANNOTATIONS.value:
         annotations = sources.read_annotations(ANNOTATIONS.value)
         videos = VIDEOS.value or os.path.dirname(ANNOTATIONS.value) or "."
