@@ -13,7 +13,9 @@ from tsnet_tf import cli
 
 cli.silence_libraries()
 
-from tsnet_tf.data import video_dataset  # noqa: E402  (registered before the settings are read)
+# What a run's settings can name must be known before the flags that change them are read.
+import tsnet_tf.search.step  # noqa: E402
+import tsnet_tf.training.train  # noqa: E402, F401
 
 VIEWS = flags.DEFINE_string("views", "10-center", "10-center or 10-left_center_right.")
 SPLIT = flags.DEFINE_string("split", "test", "Which of the data set's splits.")
@@ -21,7 +23,7 @@ BATCH_SIZE = flags.DEFINE_integer("batch_size", 10, "Views per batch; changes sp
 
 
 def main() -> None:
-    cli.silence_libraries()
+    from tsnet_tf.data import video_dataset
     from tsnet_tf.errors import UserError
     from tsnet_tf.evaluation import evaluate, protocol, run_settings
     from tsnet_tf.training import run_folder

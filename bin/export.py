@@ -11,14 +11,16 @@ from tsnet_tf import cli
 
 cli.silence_libraries()
 
-from tsnet_tf.data import video_dataset  # noqa: E402  (registered before the settings are read)
+# What a run's settings can name must be known before the flags that change them are read.
+import tsnet_tf.search.step  # noqa: E402
+import tsnet_tf.training.train  # noqa: E402, F401
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
 
 
 def main() -> None:
-    cli.silence_libraries()
     from tsnet_tf import console
+    from tsnet_tf.data import video_dataset
     from tsnet_tf.errors import UserError
     from tsnet_tf.evaluation import run_settings
     from tsnet_tf.export import saved_model

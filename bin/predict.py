@@ -15,7 +15,6 @@ VIDEO = flags.DEFINE_string("video", None, "Video file.")
 
 
 def main() -> None:
-    cli.silence_libraries()
     from tsnet_tf.export import predict
 
     if not SAVED_MODEL.value:

@@ -10,7 +10,6 @@ from tsnet_tf.errors import UserError
 
 
 def main() -> None:
-    cli.silence_libraries()
     from tsnet_tf.report import report
 
     if not cli.WORKDIR.value:

@@ -13,8 +13,10 @@ from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 
 
-def write_run(folder, with_genotype=True):
+def write_run(folder, started=0, with_genotype=True):
     folder.mkdir()
+    (folder / "config.gin").write_text("seed = 0\n")
+    os.utime(folder / "config.gin", (1e9 + started, 1e9 + started))
     if with_genotype:
         space = table1(name=folder.name, resolution=64, sparse_width=0.25, depths=((1,),) * 4, hidden=8, classes=4)
         (folder / "genotype.json").write_text(genotype.dumps(smallest(space)))
@@ -29,15 +31,15 @@ def names(written):
 
 
 def test_progressive_search_in_the_order_of_its_steps(tmp_path):
-    for name in ("sparse", "attention", "train"):
-        write_run(tmp_path / name)
-    (tmp_path / "summary.json").write_text(json.dumps({"steps": [{"step": "sparse"}, {"step": "attention"}]}))
+    for started, name in enumerate(("sparse", "attention", "a_last_training")):
+        write_run(tmp_path / name, started)
+    (tmp_path / "data").mkdir()
     written = report(str(tmp_path))
-    steps = {f"architecture_{name}.png" for name in ("sparse", "attention", "train")}
+    steps = {f"architecture_{name}.png" for name in ("sparse", "attention", "a_last_training")}
     assert names(written) == steps | {"architecture.png", "curves.png"}
     # The last run's architecture is the final one.
     final = (tmp_path / "report" / "architecture.svg").read_text()
-    assert final == (tmp_path / "report" / "architecture_train.svg").read_text()
+    assert final == (tmp_path / "report" / "architecture_a_last_training.svg").read_text()
     assert all(os.path.exists(path) for path in written)
 
 

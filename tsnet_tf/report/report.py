@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import tensorflow as tf
@@ -38,9 +37,7 @@ def report(workdir: str) -> list[str]:
         raise UserError(f"--workdir: expected a run folder, found nothing at '{workdir}'")
     runs = _runs(workdir)
     if not runs:
-        raise UserError(
-            f"--workdir: expected a run folder with genotype.json or metrics.jsonl, found none in '{workdir}'"
-        )
+        raise UserError(f"--workdir: expected a run folder, or a folder of them, found no config.gin in '{workdir}'")
     output = os.path.join(workdir, FOLDER)
     written, final, curves = [], None, {}
     for name, folder in runs.items():
@@ -69,22 +66,19 @@ def report(workdir: str) -> list[str]:
 
 
 def _runs(workdir: str) -> dict[str, str]:
-    """Name to folder of the runs: the steps in the order of summary.json, then others such as the final training."""
-    order = []
-    summary = os.path.join(workdir, "summary.json")
-    if tf.io.gfile.exists(summary):
-        with tf.io.gfile.GFile(summary) as file:
-            order = [step["step"] for step in json.load(file).get("steps", [])]
-    found = {}
-    for name in tf.io.gfile.listdir(workdir):
-        folder = os.path.join(workdir, name.rstrip("/"))
-        if _is_run(folder):
-            found[name.rstrip("/")] = folder
-    if not found and _is_run(workdir):
+    """Name to folder of the runs, in the order in which they were started."""
+    if _is_run(workdir):
         return {os.path.basename(os.path.normpath(workdir)): workdir}
-    known = [name for name in order if name in found]
-    return {name: found[name] for name in known + sorted(set(found) - set(known))}
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(workdir)]
+    folders = {name: os.path.join(workdir, name) for name in names}
+    return {name: folders[name] for name in sorted(names, key=lambda n: _started(folders[n])) if _is_run(folders[name])}
+
+
+def _started(folder: str) -> tuple[float, str]:
+    """When a run wrote its settings, which it does first; the name decides between equal times."""
+    settings = os.path.join(folder, "config.gin")
+    return tf.io.gfile.stat(settings).mtime_nsec if tf.io.gfile.exists(settings) else 0, folder
 
 
 def _is_run(folder: str) -> bool:
-    return any(tf.io.gfile.exists(os.path.join(folder, name)) for name in ("genotype.json", "metrics.jsonl"))
+    return tf.io.gfile.exists(os.path.join(folder, "config.gin"))
