@@ -93,15 +93,15 @@ def evaluate(
 def record(result: dict, workdir: str) -> None:
     """Shows what `evaluate` returned as a table and writes it to ``evaluation.json`` in the run folder."""
     console.table(
-        f"{result['split']}: {result['videos']} videos x {result['views_per_video']} views of {result['crop']} pixels",
-        ["views", "top-1 %", "top-5 %", "mean class %", "GMACs/view", "GMACs/video", "seconds"],
+        f"{result['split']}: {result['videos']} videos x {result['views_per_video']} views of {result['crop']} pixels, "
+        f"{result['seconds']:.0f} s",
+        ["views", "top-1 %", "top-5 %", "mean class %", "GMACs/view", "GMACs/video"],
         [
             [
                 result["views"],
                 *(f"{100 * result[name]:.1f}" for name in ("top1", "top5", "mean_class_accuracy")),
                 f"{result['gmacs_per_view']:.3g}",
                 f"{result['gmacs_per_video']:.3g}",
-                f"{result['seconds']:.0f}",
             ]
         ],
     )
