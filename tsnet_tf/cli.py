@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
+import absl.logging
 from absl import app, flags
 
 from tsnet_tf.errors import UserError
@@ -58,6 +59,7 @@ def run(main: Callable[[], None]) -> None:
     silence_libraries()
 
     def start(argv: list[str]) -> None:
+        absl.logging.set_verbosity(absl.logging.ERROR)  # absl resets it while it parses the flags
         try:
             if len(argv) > 1:
                 raise UserError(f"expected flags only, found the argument '{argv[1]}' (see --help)")

@@ -49,6 +49,7 @@ class _Operation(keras.layers.Layer):
         self.frames, self.ratio, self.execution = frames, ratio, execution
         self._norm = {"track": track, "synchronized": synchronized, "execution": execution}
         self._make_weights(dense_channels, sparse_channels)
+        self.built = True
 
     def _projection(self, *shape: int):
         # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
@@ -178,6 +179,7 @@ class TSFusion(keras.layers.Layer):
             )
             for name in candidates
         }
+        self.built = True
 
     def call(
         self,

@@ -62,6 +62,7 @@ class GloRe(keras.layers.Layer):
             execution=execution,
             name=f"{name}_norm",
         )
+        self.built = True
 
     def call(
         self, x: tf.Tensor, channels: Size, nodes: Size, on: bool | tf.Tensor, training: bool = False

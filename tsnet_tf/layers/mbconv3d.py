@@ -74,6 +74,7 @@ class MBConv3D(keras.layers.Layer):
         if stride > 1 or may_change_width:
             self.shortcut = Pointwise(in_channels, channels, stride, execution=execution, name=f"{name}_shortcut")
             self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)
+        self.built = True
 
     def call(
         self,

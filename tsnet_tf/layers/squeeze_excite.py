@@ -37,6 +37,7 @@ class SqueezeExcite(keras.layers.Layer):
         settings = {"use_bias": True, "execution": execution}
         self.reduce = Pointwise(channels, squeezed, name=f"{self.name}_reduce", **settings)
         self.expand = Pointwise(squeezed, channels, name=f"{self.name}_expand", **settings)
+        self.built = True
 
     def call(self, x: tf.Tensor, channels: Size, squeezed: Size) -> tf.Tensor:
         gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=squeezed))

@@ -135,6 +135,7 @@ class _Stem(keras.layers.Layer):
             stream.frames, channels, stream.stem_temporal_kernel, 1, execution="slice", name=f"{self.name}_temporal"
         )
         self.norm = BatchNorm(channels, name=f"{self.name}_norm", **norm)
+        self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
@@ -176,6 +177,7 @@ class _Group(keras.layers.Layer):
                     **norm,
                 )
             )
+        self.built = True
 
     def call(self, x: tf.Tensor, in_channels: Size, sizes: GroupSizes, training: bool = False) -> tf.Tensor:
         for block in self.blocks:
@@ -203,6 +205,7 @@ class _Head(keras.layers.Layer):
         self.conv = Pointwise(channels, stream.head_channels, execution=execution, name=f"{self.name}_conv")
         self.norm = BatchNorm(stream.head_channels, name=f"{self.name}_norm", **norm)
         self.dense = Pointwise(stream.head_channels, hidden, execution=execution, name=f"{self.name}_hidden")
+        self.built = True
 
     def call(self, x: tf.Tensor, in_channels: Size, training: bool = False) -> tf.Tensor:
         width = self.norm.channels

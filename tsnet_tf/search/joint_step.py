@@ -164,7 +164,8 @@ class SearchModel(keras.Model):
                 loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(labels, logits))
                 scaled = self.optimizer.scale_loss(loss / replicas)
             new = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return [old + g for old, g in zip(gradients, new, strict=True)], total + loss
+            sums = [tf.ensure_shape(old + g, old.shape) for old, g in zip(gradients, new, strict=True)]
+            return sums, total + loss
 
         start = ([tf.zeros(v.shape, v.dtype) for v in variables], tf.constant(0.0))
         gradients, loss = self._for_each_sample(one, start, self.samples)

@@ -202,7 +202,7 @@ def show(summaries: list[dict]) -> None:
     """Prints search steps in the manner of the paper's Table 5."""
     console.table(
         "Search steps (GMACs are multiply-adds per view)",
-        ["step", "target GMACs", "found GMACs", "params M", "entropy nats", "seconds", "top-1 %"],
+        ["step", "target", "found", "params M", "entropy nats", "seconds", "top-1 %"],
         [
             [
                 s["step"],
