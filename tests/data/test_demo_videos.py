@@ -39,12 +39,12 @@ def test_the_files_are_h264_and_every_frame_is_coded_alone(videos):
 
 
 def test_pixels_depend_on_seed_and_video_only():
-    video = demo_videos.Video("train", "disc", "pulsate", 0)
+    video = demo_videos.Video("train", "ring", "pulsate", 0)
     np.testing.assert_array_equal(demo_videos.draw_video(0, video), demo_videos.draw_video(0, video))
     others = [
         demo_videos.draw_video(1, video),
-        demo_videos.draw_video(0, demo_videos.Video("train", "disc", "pulsate", 1)),
-        demo_videos.draw_video(0, demo_videos.Video("test", "disc", "pulsate", 0)),
+        demo_videos.draw_video(0, demo_videos.Video("train", "ring", "pulsate", 1)),
+        demo_videos.draw_video(0, demo_videos.Video("test", "ring", "pulsate", 0)),
     ]
     for other in others:
         assert np.abs(demo_videos.draw_video(0, video).astype(int) - other).mean() > 5

@@ -16,7 +16,7 @@ import dataclasses
 
 import numpy as np
 
-SHAPES = ("cross", "disc", "square", "triangle")
+SHAPES = ("cross", "ring", "square", "triangle")
 MOTIONS = ("shake_left_right", "shake_up_down", "rotate", "pulsate")  # in the order of the pose's four numbers
 
 HEIGHT, WIDTH = 64, 80  # pixels
@@ -24,9 +24,9 @@ FRAMES = 80
 FRAME_RATE = 30
 PERIOD = 16  # source frames: 8 dense frames at stride 2, 1 sparse frame at stride 16
 
-_SWING = (8.0, 8.0, 0.9, 0.38)  # pixels, pixels, radians, natural logarithm of the size
-_RESTING_SPREAD = (5.0, 3.0, 0.4, 0.12)  # of a pose's uniform centre, in the same units
-_MEAN_RADIUS = 14.0  # pixels
+_SWING = (8.0, 8.0, 0.7, 0.32)  # pixels, pixels, radians, natural logarithm of the size
+_RESTING_SPREAD = (4.0, 3.0, 0.1, 0.05)  # of a pose's uniform centre, in the same units
+_MEAN_RADIUS = 16.0  # pixels
 _DRIFT = (2.0, 2.0)  # pixels from the middle of the video to its ends
 _BACKGROUND_SPEED = 0.5  # pixels per source frame
 _WAVES = 6
@@ -62,14 +62,14 @@ class Scene:
 
 def draw_scene(random: np.random.Generator) -> Scene:
     """Draws a scene. The motion is no argument: nothing here can depend on it."""
-    wave_length = random.uniform(9.0, 30.0, _WAVES)
+    wave_length = random.uniform(18.0, 60.0, _WAVES)
     direction = random.uniform(0.0, 2 * np.pi, _WAVES)
     waves = np.stack(
         [
             2 * np.pi / wave_length * np.cos(direction),
             2 * np.pi / wave_length * np.sin(direction),
             random.uniform(0.0, 2 * np.pi, _WAVES),
-            random.uniform(0.01, 0.05, _WAVES),
+            random.uniform(0.006, 0.03, _WAVES),
         ],
         axis=1,
     )
@@ -78,8 +78,8 @@ def draw_scene(random: np.random.Generator) -> Scene:
         swing=random.uniform(0.9, 1.1, 4) * _SWING,
         phase=random.uniform(0.0, 2 * np.pi, 4),
         drift=random.uniform(-1.0, 1.0, 2) * _DRIFT / (FRAMES / 2),
-        color=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.2, 0.6), random.uniform(0.85, 1.0)),
-        background=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.1, 0.6), random.uniform(0.15, 0.35)),
+        color=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.0, 0.25), random.uniform(0.9, 1.0)),
+        background=colorsys.hsv_to_rgb(random.uniform(), random.uniform(0.1, 0.5), random.uniform(0.1, 0.25)),
         waves=waves,
         background_drift=random.uniform(-1.0, 1.0, 2) * _BACKGROUND_SPEED,
     )
@@ -127,7 +127,7 @@ def _render_frames(
     along = (np.cos(angle) * shifted_x + np.sin(angle) * shifted_y) / radius
     across = (np.cos(angle) * shifted_y - np.sin(angle) * shifted_x) / radius
     covered = np.clip(0.5 - radius * _signed_distance(shape, along, across), 0.0, 1.0)
-    # A dark hand from the centre outwards shows the angle, on the disc too.
+    # A dark hand from the centre outwards shows the angle; it cuts a gap into the ring.
     hand = np.clip(0.5 - radius * np.maximum(np.abs(across) - 0.14, -along), 0.0, 1.0)
     ink = covered * (1.0 - 0.85 * hand)
 
@@ -151,15 +151,18 @@ def _texture(scene: Scene, x: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> 
 
 
 def _signed_distance(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Returns the distance to the shape's outline, negative inside, for a shape of radius about 1."""
-    if shape == "disc":
-        return np.hypot(u, v) - 0.9
+    """Returns the distance to the shape's outline, negative inside, for a shape of radius about 1.
+
+    Two shapes are solid and two are hollow: a network that sees a few hundred videos has to find them easy to tell.
+    """
+    if shape == "ring":
+        return np.abs(np.hypot(u, v) - 0.72) - 0.24
     if shape == "square":
         return np.maximum(np.abs(u), np.abs(v)) - 0.8
     if shape == "triangle":
         edges = [np.cos(a) * u + np.sin(a) * v for a in np.deg2rad([60.0, 180.0, 300.0])]
-        return np.maximum.reduce(edges) - 0.6
+        return np.abs(np.maximum.reduce(edges) - 0.62) - 0.16
     if shape == "cross":
         u, v = np.abs(u), np.abs(v)
-        return np.minimum(np.maximum(u - 1.05, v - 0.33), np.maximum(u - 0.33, v - 1.05))
+        return np.minimum(np.maximum(u - 1.1, v - 0.25), np.maximum(u - 0.25, v - 1.1))
     raise ValueError(f"Expected a shape among {SHAPES}; received {shape!r}")

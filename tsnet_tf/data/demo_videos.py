@@ -22,7 +22,7 @@ CLASSES = tuple(f"{shape}_{motion}" for shape in demo_scene.SHAPES for motion in
 
 ANNOTATIONS = "annotations.csv"
 SETTINGS = "settings.json"
-_FORMAT = "tsnet_tf demo videos 1"  # count up whenever the same settings give other pixels
+_FORMAT = "tsnet_tf demo videos 2"  # count up whenever the same settings give other pixels
 
 # Every frame is coded alone and at the same quality. With predicted frames the coding errors around a moving shape
 # would differ from those around a still one, and a single frame could give the motion away.
