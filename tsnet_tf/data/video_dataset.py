@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Sequence
 
+import gin
 import tensorflow as tf
 
-import gin
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
