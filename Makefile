@@ -1,4 +1,4 @@
-# Everything here sets itself up: a machine needs Python 3.9-3.12 and make, nothing else.
+# Everything here sets itself up: a machine needs Python 3.10-3.12 and make, nothing else.
 
 RUN ?= runs/demo
 SEED ?= 0
@@ -8,8 +8,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 # The tested set of versions was frozen on 3.11; the interpreter must also be able to make virtual environments.
-FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3.9 python3; do \
-    $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
+FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3; do \
+    $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
       && echo $$p && break; done
 
 # Without compiled bytecode every process would compile TensorFlow anew, which takes tens of seconds.
@@ -31,7 +31,7 @@ help:
 $(READY): setup.py constraints.txt
 	@python=$$($(FIND_PYTHON)); \
 	if [ -z "$$python" ]; then \
-	  echo "error: expected Python 3.9 to 3.12 with venv on the PATH, found none (or: make PYTHON=/path/to/python)" >&2; \
+	  echo "error: expected Python 3.10 to 3.12 with venv on the PATH, found none (or: make PYTHON=/path/to/python)" >&2; \
 	  exit 2; \
 	fi; \
 	echo "Setting up $(VENV) with $$($$python --version): downloads about 1 GB, once, some minutes ..."; \

@@ -10,7 +10,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["tsnet_tf", "tsnet_tf.*"]),
     package_data={"tsnet_tf.space": ["archive/*.json"]},
-    python_requires=">=3.9,<3.13",
+    python_requires=">=3.10,<3.13",
     install_requires=[
         "tensorflow>=2.17,<2.21",
         # The last release links against TensorFlow 2.17: on newer ones, s3:// paths do not work.
@@ -33,7 +33,6 @@ setup(
         "dev": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.6", "pre-commit>=3.7"],
     },
     classifiers=[
-        "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

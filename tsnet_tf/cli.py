@@ -73,12 +73,12 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    """Parses the flags; what they cannot mean is one line, where absl would print two and its usage."""
     try:
-        return app.parse_flags_with_usage(argv)
-    except SystemExit as stop:
-        if stop.code == 1 and not any(a.startswith(("--help", "-help", "-?")) for a in argv):
-            sys.exit(EXIT_USER_ERROR)
-        raise
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"error: {_one_line(error)} (see --help)", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
 
 
 def _one_line(error: BaseException) -> str:

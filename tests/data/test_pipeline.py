@@ -25,7 +25,7 @@ def _take(clips, count):
 
 def _assert_equal(first, second):
     assert len(first) == len(second)
-    for (clip, label), (other_clip, other_label) in zip(first, second):
+    for (clip, label), (other_clip, other_label) in zip(first, second, strict=False):
         np.testing.assert_array_equal(label, other_label)
         np.testing.assert_array_equal(clip, other_clip)
 
@@ -43,7 +43,7 @@ def test_the_sparse_stream_is_every_eighth_dense_frame(dataset):
     _assert_equal([(clip[:, ::8], label) for clip, label in dense], sparse)
     dense = list(pipeline.test_clips(dataset, "test", batch_size=5, **DENSE))
     sparse = list(pipeline.test_clips(dataset, "test", batch_size=5, **SPARSE))
-    for one, other in zip(dense, sparse):
+    for one, other in zip(dense, sparse, strict=False):
         np.testing.assert_array_equal(one["clip"][:, ::8], other["clip"])
 
 
@@ -73,7 +73,7 @@ def test_the_seed_alone_decides_the_clips(dataset, cache_megabytes):
 
     first = clips(0)
     _assert_equal(first, clips(0))
-    assert any((clip != other).any() for (clip, _), (other, _) in zip(first, clips(1)))
+    assert any((clip != other).any() for (clip, _), (other, _) in zip(first, clips(1), strict=False))
 
 
 @pytest.mark.parametrize("cache_megabytes", [512, 0])
@@ -107,7 +107,8 @@ def test_two_pipelines_share_the_steps_of_one(dataset):
         for number in range(2)
     ]
     joined = [
-        (np.concatenate([a, b]), np.concatenate([label_a, label_b])) for (a, label_a), (b, label_b) in zip(*parts)
+        (np.concatenate([a, b]), np.concatenate([label_a, label_b]))
+        for (a, label_a), (b, label_b) in zip(*parts, strict=False)
     ]
     _assert_equal(joined, whole)
 

@@ -134,7 +134,7 @@ def _render_frames(
     grey = 255.0 * (1.0 - covered) * _texture(scene, x, y, chosen)
     grey += random.standard_normal(size=covered.shape, dtype=np.float32) * _NOISE
     pixels = np.empty((*covered.shape, 3), np.uint8)
-    for channel, (color, background) in enumerate(zip(scene.color, scene.background)):
+    for channel, (color, background) in enumerate(zip(scene.color, scene.background, strict=True)):
         value = grey + 255.0 * (color * ink + background * (1.0 - covered))
         pixels[..., channel] = np.clip(np.rint(value), 0, 255)
     return pixels

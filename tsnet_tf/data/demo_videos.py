@@ -61,7 +61,7 @@ def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int
     Raises:
       UserError: ``output`` holds something else.
     """
-    settings = {"format": _FORMAT, "seed": seed, "videos_per_class": dict(zip(SPLITS, videos_per_class))}
+    settings = {"format": _FORMAT, "seed": seed, "videos_per_class": dict(zip(SPLITS, videos_per_class, strict=False))}
     output = os.path.normpath(output)
     if _is_complete(output, settings):
         console.say(f"demo videos: {output} is complete, reused")
@@ -70,7 +70,7 @@ def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int
     shutil.rmtree(partial, ignore_errors=True)
     videos = [
         Video(split, shape, motion, index)
-        for split, count in zip(SPLITS, videos_per_class)
+        for split, count in zip(SPLITS, videos_per_class, strict=False)
         for shape in demo_scene.SHAPES
         for motion in demo_scene.MOTIONS
         for index in range(count)

@@ -216,7 +216,7 @@ def _manifest(
 ) -> dict:
     splits = {}
     for split in SPLITS:
-        of_split = [report for shard, report in zip(plan, reports) if shard.split == split]
+        of_split = [report for shard, report in zip(plan, reports, strict=False) if shard.split == split]
         if not of_split:
             continue
         classes = collections.Counter()

@@ -174,7 +174,7 @@ def _split_class(label: str, paths: Sequence[str], seed: int) -> list[Annotation
     held_out = max(round(_SHARE_HELD_OUT * len(paths)), 1 if len(paths) >= 3 else 0)
     splits = ["validation"] * held_out + ["test"] * held_out
     splits += ["train"] * (len(paths) - len(splits))
-    return [Annotation(path, label, split) for path, split in zip(shuffled, splits)]
+    return [Annotation(path, label, split) for path, split in zip(shuffled, splits, strict=False)]
 
 
 def _subfolders(folder: str) -> list[str]:

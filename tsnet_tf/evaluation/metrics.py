@@ -70,7 +70,7 @@ class VideoScores:
         """
         if not np.isfinite(logits).all():
             raise ValueError("expected finite logits, found NaN or infinity: the model's weights are broken")
-        for probabilities, label, video in zip(softmax(logits), labels.tolist(), videos.tolist()):
+        for probabilities, label, video in zip(softmax(logits), labels.tolist(), videos.tolist(), strict=False):
             if self._labels.setdefault(video, label) != label:
                 raise ValueError(f"expected one label for video {video}, found {self._labels[video]} and {label}")
             self._sums[video] = self._sums.get(video, 0.0) + probabilities

@@ -38,16 +38,16 @@ def recalibrate(model: keras.Model, clips: tf.data.Dataset, batches: int) -> Non
         for batch in itertools.islice(clips, batches):
             forward(batch)
             count += 1
-            for total, variable in zip(sums, moving):
+            for total, variable in zip(sums, moving, strict=True):
                 total += np.array(variable)
         if count < batches:
             raise ValueError(f"expected {batches} batches of clips to recalibrate on, found {count}")
     except BaseException:
-        for variable, value in zip(moving, before):
+        for variable, value in zip(moving, before, strict=True):
             variable.assign(value)
         raise
     finally:
-        for layer, momentum in zip(layers, momenta):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-    for variable, total in zip(moving, sums):
+    for variable, total in zip(moving, sums, strict=True):
         variable.assign((total / count).astype(np.float32))

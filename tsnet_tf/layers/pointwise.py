@@ -40,9 +40,7 @@ class Pointwise(keras.layers.Layer):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.use_bias, self.execution = stride, use_bias, execution
         self.kernel_initializer = kernel_initializer
-        self.kernel = self.add_weight(
-            name="kernel", shape=(in_channels, out_channels), initializer=kernel_initializer
-        )
+        self.kernel = self.add_weight(name="kernel", shape=(in_channels, out_channels), initializer=kernel_initializer)
         self.bias = self.add_weight(name="bias", shape=(out_channels,), initializer="zeros") if use_bias else None
 
     def call(self, x: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:

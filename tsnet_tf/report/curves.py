@@ -64,7 +64,7 @@ def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
         figure = Figure(figsize=(3.6 * len(PANELS), 2.7 * len(runs)), layout="constrained")
         grid = figure.subplots(len(runs), len(PANELS), squeeze=False)
         for row, (name, metrics) in enumerate(runs.items()):
-            for axes, panel in zip(grid[row], PANELS):
+            for axes, panel in zip(grid[row], PANELS, strict=True):
                 _draw_panel(axes, panel, metrics)
             grid[row][0].set_ylabel(name, fontweight="bold")
         for axes in grid[-1]:

@@ -39,8 +39,10 @@ class MacsTables:
         for axes, table in self._factors:
             mean = tf.constant(table, tf.float32)
             for row, size in reversed(axes):
-                mean = tf.linalg.matvec(mean, probabilities[row, :size]) if mean.shape.rank > 1 else tf.reduce_sum(
-                    mean * probabilities[row, :size]
+                mean = (
+                    tf.linalg.matvec(mean, probabilities[row, :size])
+                    if mean.shape.rank > 1
+                    else tf.reduce_sum(mean * probabilities[row, :size])
                 )
             total += mean
         return total

@@ -130,10 +130,10 @@ def _parts(space: Space, resolution: int) -> Iterator[Part]:
             label = f"{stream.name}/{position}"
             kernels = [known[f"{label}/{kind}"] for kind in ("temporal_kernel", "spatial_kernel", "expansion")]
             channels = known[f"{label}/channels"]
+            entering = () if before else (stream.stem_channels,)
 
-            def blocks(*values: Value, group=group, first=index_in_stage, size=size, frames=frames, stem=before is None):
-                if stem:
-                    values = (stream.stem_channels, *values)
+            def blocks(*values: Value, group=group, first=index_in_stage, size=size, frames=frames, entering=entering):
+                values = (*entering, *values)
                 return _group(group, first, size, frames, *values)
 
             yield _part(
@@ -165,7 +165,9 @@ def _parts(space: Space, resolution: int) -> Iterator[Part]:
             "head",
             "head",
             [before],
-            lambda c, positions=positions, stream=stream: _stream_head(positions, c, stream.head_channels, space.hidden),
+            lambda c, positions=positions, stream=stream: _stream_head(
+                positions, c, stream.head_channels, space.hidden
+            ),
         )
     classifier = Cost(space.hidden * space.classes, space.hidden * space.classes + space.classes)
     yield Part("both", "head", "classifier", (), (classifier,))

@@ -50,7 +50,8 @@ def load(name_or_path: str) -> Space:
     still_open = choices(genotype)
     if still_open:
         raise UserError(
-            f"{path}: expected one value for every variable, found {len(still_open[0].values)} for {still_open[0].label}"
+            f"{path}: expected one value for every variable, "
+            f"found {len(still_open[0].values)} for {still_open[0].label}"
         )
     return genotype
 
