@@ -15,7 +15,7 @@ class MBConv3D(keras.layers.Layer):
     """Expand, depthwise t x k x k, squeeze-excite, project, add.
 
     1x1x1 expand, BN, ReLU; depthwise (the spatial stride is here), BN; squeeze-excite; Swish; 1x1x1 project, BN with
-    gamma 0 at the start; the shortcut is added; ReLU. The shortcut is the input itself or, where its shape differs
+    ``branch_gamma`` at the start; the shortcut is added; ReLU. The shortcut is the input itself or, where its shape differs
     from the output's, a 1x1x1 convolution with BN.
 
     Args:
@@ -27,6 +27,8 @@ class MBConv3D(keras.layers.Layer):
       temporal_kernel: largest depthwise kernel in frames.
       spatial_kernel: largest depthwise kernel in pixels.
       stride: spatial stride.
+      branch_gamma: how much of the branch there is at the start: 0 is the most stable over a long training (X3D), 1
+        learns faster in a short one.
       may_change_width: whether the sampled input and output widths can differ.
       track: see `BatchNorm`.
       synchronized: see `BatchNorm`.
@@ -50,6 +52,7 @@ class MBConv3D(keras.layers.Layer):
         temporal_kernel: int,
         spatial_kernel: int,
         stride: int = 1,
+        branch_gamma: float = 0.0,
         may_change_width: bool = False,
         track: bool = True,
         synchronized: bool = False,
@@ -70,7 +73,7 @@ class MBConv3D(keras.layers.Layer):
             SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite") if squeezed else None
         )
         self.project = Pointwise(inner, channels, execution=execution, name=f"{name}_project")
-        self.project_norm = BatchNorm(channels, gamma=0.0, name=f"{name}_project_norm", **norm)
+        self.project_norm = BatchNorm(channels, gamma=branch_gamma, name=f"{name}_project_norm", **norm)
         if stride > 1 or may_change_width:
             self.shortcut = Pointwise(in_channels, channels, stride, execution=execution, name=f"{name}_shortcut")
             self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)

@@ -28,6 +28,7 @@ class TwoStreamModel(keras.Model):
       space: a space or a genotype.
       execution: "slice" or "mask" (see `tsnet_tf.layers.elastic`).
       synchronized: whether replicas share BN statistics.
+      branch_gamma: see `tsnet_tf.layers.mbconv3d.MBConv3D`.
 
     Call arguments:
       clips: uint8 or float 0 to 255 ``[batch, frames, height, width, 3]``; frames are the dense stream's, and the
@@ -38,7 +39,14 @@ class TwoStreamModel(keras.Model):
     Output shape: logits, float32 ``[batch, classes]``.
     """
 
-    def __init__(self, space: Space, execution: Execution = "slice", synchronized: bool = False, **kwargs):
+    def __init__(
+        self,
+        space: Space,
+        execution: Execution = "slice",
+        synchronized: bool = False,
+        branch_gamma: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.space, self.execution, self.synchronized = space, execution, synchronized
         norm = {"track": is_genotype(space), "synchronized": synchronized, "execution": execution}
@@ -52,7 +60,8 @@ class TwoStreamModel(keras.Model):
             for position, group, size in zip(group_positions(stream), stream.groups, sizes, strict=True):
                 name = f"{stream.name}_{position.replace('/', '_')}"
                 index_in_stage = 0 if group.stage != stage else index_in_stage
-                groups.append(_Group(stream, group, size, before, index_in_stage, norm, name=name))
+                block = {"branch_gamma": branch_gamma, **norm}
+                groups.append(_Group(stream, group, size, before, index_in_stage, block, name=name))
                 attentions.append(
                     GloRe(stream.frames, size.channels, size.nodes, name=f"{name}_glore", **norm)
                     if size.attention
@@ -155,7 +164,7 @@ class _Group(keras.layers.Layer):
         largest: GroupSizes,
         before: tuple[int, ...],
         index_in_stage: int,
-        norm: dict,
+        settings: dict,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -174,7 +183,7 @@ class _Group(keras.layers.Layer):
                     stride=group.stride if first else 1,
                     may_change_width=first and len({*before, *group.channels}) > 1,
                     name=f"{self.name}_b{block + 1}",
-                    **norm,
+                    **settings,
                 )
             )
         self.built = True

@@ -63,6 +63,7 @@ def search(
     checkpoint_every: int = 500,
     execution: str = "slice",
     synchronized: bool = False,
+    branch_gamma: float = 0.0,
     seed: int = 0,
 ) -> dict:
     """Searches one step and leaves the found architecture, with its weights, in the run folder.
@@ -89,6 +90,7 @@ def search(
       report_every, checkpoint_every: in steps.
       execution: "slice" or "mask".
       synchronized: whether replicas share BN statistics.
+      branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
       seed: of initial weights, clips and sampled architectures.
 
     Returns:
@@ -118,7 +120,9 @@ def search(
 
     strategy = make_strategy()
     with strategy.scope():
-        network = TwoStreamModel(space, execution=execution, synchronized=synchronized)
+        network = TwoStreamModel(
+            space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma
+        )
         if before:
             inherit(network, before[0])
         model = joint(

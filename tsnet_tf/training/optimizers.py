@@ -3,35 +3,46 @@
 import gin
 import keras
 
+from tsnet_tf.errors import UserError
+
 NOT_DECAYED = ("gamma", "beta", "bias")  # normalisation and biases are not pulled towards zero
 
 
 @gin.configurable
 def weight_optimizer(
     steps: int,
+    kind: str = "sgd",
     learning_rate: float = 0.4,
     warmup: float = 0.05,
     momentum: float = 0.9,
     weight_decay: float = 5e-5,
     clip_norm: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """SGD with Nesterov momentum; linear warm-up, then half a cosine down to zero.
+    """SGD with Nesterov momentum (the paper) or Adam; linear warm-up, then half a cosine down to zero.
 
     Args:
       steps: length of the run.
+      kind: "sgd", or "adam" for short runs.
       learning_rate: the highest, reached at the end of the warm-up.
       warmup: part of the run that the warm-up takes.
       momentum: of SGD.
       weight_decay: pull towards zero per step, as a part of the learning rate; none on BN and biases.
       clip_norm: largest global norm of the gradient; None for no limit.
+
+    Raises:
+      UserError: no such kind.
     """
     warmup_steps = max(1, round(warmup * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
     )
-    optimizer = keras.optimizers.SGD(
-        schedule, momentum=momentum, nesterov=True, weight_decay=weight_decay, global_clipnorm=clip_norm
-    )
+    settings = {"weight_decay": weight_decay, "global_clipnorm": clip_norm}
+    if kind == "sgd":
+        optimizer = keras.optimizers.SGD(schedule, momentum=momentum, nesterov=True, **settings)
+    elif kind == "adam":
+        optimizer = keras.optimizers.Adam(schedule, **settings)
+    else:
+        raise UserError(f"weight_optimizer.kind: expected sgd or adam, found '{kind}'")
     optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer
 

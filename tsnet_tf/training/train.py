@@ -32,6 +32,7 @@ def train(
     report_every: int = 20,
     checkpoint_every: int = 500,
     synchronized: bool = False,
+    branch_gamma: float = 0.0,
     label_smoothing: float = 0.0,
     seed: int = 0,
 ) -> dict:
@@ -46,6 +47,7 @@ def train(
       batch_size: clips per step, over all replicas.
       report_every, checkpoint_every: in steps.
       synchronized: whether replicas share BN statistics.
+      branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
       label_smoothing: probability spread over the other classes.
       seed: of initial weights and clips.
 
@@ -70,7 +72,7 @@ def train(
     )
     strategy = make_strategy()
     with strategy.scope():
-        model = TwoStreamModel(space, synchronized=synchronized)
+        model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
         model.compile(
             weight_optimizer(steps),
             loss=_SmoothedCrossEntropy(len(labels), label_smoothing),
