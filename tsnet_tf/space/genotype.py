@@ -67,12 +67,13 @@ def loads(text: str, source: str = "genotype") -> Space:
     except json.JSONDecodeError as error:
         raise UserError(f"{source}: expected JSON, found {error}") from error
     top = _fields(data, Space, source)
-    if not isinstance(top["streams"], list):
-        raise UserError(f"{source}: streams: expected a list, found {top['streams']!r}")
+    for label in ("streams", "notes"):
+        _expect_list(top, label, source)
     streams = []
     for stream in top["streams"]:
         fields = _fields(stream, Stream, f"{source}: stream")
         where = f"{source}: {fields['name']} stream"
+        _expect_list(fields, "groups", where)
         groups = []
         for number, group in enumerate(fields["groups"], start=1):
             values = _fields(group, Group, f"{where}, group {number}")
@@ -101,6 +102,11 @@ def dumps(space: Space) -> str:
         rows = ",\n".join(f"        {json.dumps(group)}" for group in groups)
         blocks.append(f'    {{\n{head},\n      "groups": [\n{rows}\n      ]\n    }}')
     return "{\n" + "\n".join(lines) + '\n  "streams": [\n' + ",\n".join(blocks) + "\n  ]\n}\n"
+
+
+def _expect_list(fields: Mapping, label: str, where: str) -> None:
+    if not isinstance(fields[label], list):
+        raise UserError(f"{where}: {label}: expected a list, found {fields[label]!r}")
 
 
 def _fields(data: object, kind: type, where: str) -> dict:

@@ -251,13 +251,23 @@ def validate(space: Space) -> Space:
     Raises:
       UserError: names the first variable that is wrong, what was expected and what was found.
     """
+    _check_whole(f"space '{space.name}'", space, ("resolution", "hidden", "classes"))
+    if not (_is_number(space.dropout) and 0 <= space.dropout < 1):
+        raise UserError(f"space '{space.name}': dropout: expected a number from 0 to below 1, found {space.dropout!r}")
+    if not (_is_number(space.glore_ratio) and space.glore_ratio > 0):
+        raise UserError(f"space '{space.name}': glore_ratio: expected a number above 0, found {space.glore_ratio!r}")
     for stream in space.streams:
+        sizes = ("frames", "stem_channels", "stem_temporal_kernel", "head_channels")
+        _check_whole(f"space '{space.name}': {stream.name} stream", stream, sizes)
+        if not stream.groups:
+            raise UserError(f"space '{space.name}': {stream.name} stream: expected at least one group, found none")
         for position, group in zip(group_positions(stream), stream.groups, strict=True):
             where = f"space '{space.name}': {stream.name}/{position}"
+            _check_whole(where, group, ("stage", "depth", "stride"))
             for kind in VARIABLES:
                 _check_candidates(f"{where}/{kind}", kind, getattr(group, kind))
-            if group.depth < 1 or group.stride not in (1, 2):
-                raise UserError(f"{where}: expected depth >= 1 and stride 1 or 2, found {group.depth}, {group.stride}")
+            if group.stride not in (1, 2):
+                raise UserError(f"{where}: stride: expected 1 or 2, found {group.stride}")
             if group.fusion != ("none",) and (space.dense is None or stream is not space.sparse):
                 raise UserError(f"{where}/fusion: only the sparse stream of a two-stream space can fuse")
     names = tuple(stream.name for stream in space.streams)
@@ -279,8 +289,6 @@ def _check_candidates(where: str, kind: str, values: Iterable[Value]) -> None:
     values = tuple(values)
     if not values:
         raise UserError(f"{where}: expected at least one candidate, found none")
-    if len(set(values)) != len(values):
-        raise UserError(f"{where}: expected distinct candidates, found {values}")
     for value in values:
         if kind == "fusion":
             good = value in FUSIONS
@@ -290,15 +298,27 @@ def _check_candidates(where: str, kind: str, values: Iterable[Value]) -> None:
         elif kind == "expansion":
             good, expected = _is_number(value) and value > 0, "a number above 0"
         elif kind == "channels":
-            good, expected = _is_number(value) and value == int(value) and value > 0, "a whole number above 0"
+            good, expected = _is_whole(value), "a whole number above 0"
         else:
-            good = _is_number(value) and value == int(value) and value % 2 == 1 and value > 0
-            expected = "an odd whole number"
+            good, expected = _is_whole(value) and value % 2 == 1, "an odd whole number"
         if not good:
             raise UserError(f"{where}: expected {expected}, found {value!r}")
+    if len(set(values)) != len(values):
+        raise UserError(f"{where}: expected distinct candidates, found {values}")
     if kind not in ("fusion",) and list(values) != sorted(values):
         raise UserError(f"{where}: expected candidates from small to large, found {values}")
 
 
+def _check_whole(where: str, holder: object, names: Iterable[str]) -> None:
+    for name in names:
+        value = getattr(holder, name)
+        if not _is_whole(value):
+            raise UserError(f"{where}: {name}: expected a whole number above 0, found {value!r}")
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return _is_number(value) and value == int(value) and value > 0
