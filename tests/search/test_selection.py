@@ -1,0 +1,95 @@
+"""From the distribution to one architecture: the most probable one, and what happens when it misses the target."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.distribution import ArchitectureDistribution
+from tsnet_tf.search.selection import check_target, most_probable
+from tsnet_tf.space.cost import complexity, largest, smallest
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import choices, only, pick
+
+
+@pytest.fixture(scope="module")
+def space():
+    return only(table1(depths=((1,), (1, 1), (1, 1), (1,))), ("sparse",))
+
+
+@pytest.fixture(scope="module")
+def distribution(space):
+    return ArchitectureDistribution(space)
+
+
+@pytest.fixture(scope="module")
+def macs(space):
+    return MacsTables(space)
+
+
+def leaning(distribution, towards, strength=3.0, noise=0.5, seed=0):
+    """Logits that prefer candidate ``towards`` (0 or -1) of every choice, with noise."""
+    logits = np.random.default_rng(seed).normal(scale=noise, size=distribution.shape).astype(np.float32)
+    for row, choice in enumerate(distribution.choices):
+        logits[row, range(len(choice.values))[towards]] += strength
+    return tf.constant(logits)
+
+
+def test_most_probable_is_taken_where_it_fits(space, distribution, macs):
+    wanted = np.array([row % len(c.values) for row, c in enumerate(distribution.choices)], np.int32)
+    logits = tf.one_hot(wanted, distribution.shape[1]) * 2.0
+    cost = float(macs.of(wanted[None])[0])
+    found, is_most_probable = most_probable(distribution, logits, macs, cost * 1.04)
+    assert is_most_probable
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("towards", [0, -1], ids=["from_below", "from_above"])
+def test_repaired_to_the_target(space, distribution, macs, towards, seed):
+    low, high = complexity(smallest(space)).gmacs, complexity(largest(space)).gmacs
+    target = (low * high) ** 0.5
+    logits = leaning(distribution, towards, seed=seed)
+    found, is_most_probable = most_probable(distribution, logits, macs, target, tolerance=0.05)
+    values = {c.label: c.values[i] for c, i in zip(choices(space), found)}
+    assert complexity(pick(space, values)).gmacs == pytest.approx(target, rel=0.05 + 1e-4)
+    assert not is_most_probable
+
+
+@pytest.mark.parametrize("towards", [0, -1], ids=["from_below", "from_above"])
+def test_nothing_probable_is_given_up_in_vain(space, distribution, macs, towards):
+    """No single exchange gives a more probable architecture that also keeps to the target."""
+    target = (complexity(smallest(space)).gmacs * complexity(largest(space)).gmacs) ** 0.5
+    logits = leaning(distribution, towards)
+    found, _ = most_probable(distribution, logits, macs, target)
+    own = float(distribution.log_prob(logits, found[None])[0])
+    for row, choice in enumerate(distribution.choices):
+        for value in range(len(choice.values)):
+            other = found.copy()
+            other[row] = value
+            if abs(float(macs.of(other[None])[0]) / target - 1) <= 0.05:
+                assert float(distribution.log_prob(logits, other[None])[0]) <= own + 1e-5
+
+
+def test_unreachable_target_gives_the_nearest_end(space, distribution, macs):
+    """Not asked for by a search, which checks its target first; but it must end."""
+    found, _ = most_probable(distribution, leaning(distribution, -1), macs, 1e-3)
+    assert float(macs.of(found[None])[0]) == pytest.approx(complexity(smallest(space)).gmacs, rel=1e-5)
+
+
+def test_target_below_the_smallest_says_the_smallest(space):
+    low = complexity(smallest(space)).gmacs
+    with pytest.raises(UserError, match=rf"target_gmacs: expected at least {low:.4g}, the smallest .* found 0\.01$"):
+        check_target(space, 0.01)
+
+
+def test_target_above_the_largest_says_the_largest(space):
+    high = complexity(largest(space)).gmacs
+    with pytest.raises(UserError, match=rf"target_gmacs: expected at most {high:.4g}, the largest .* found 99$"):
+        check_target(space, 99)
+
+
+def test_target_between_them_passes(space):
+    check_target(space, complexity(smallest(space)).gmacs)
+    check_target(space, complexity(largest(space)).gmacs)
