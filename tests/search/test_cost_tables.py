@@ -14,7 +14,7 @@ from tsnet_tf.space.two_stream import choices, only, pick, restrict, values_of
 
 
 def genotype(space, architecture):
-    return pick(space, {c.label: c.values[i] for c, i in zip(choices(space), architecture)})
+    return pick(space, {c.label: c.values[i] for c, i in zip(choices(space), architecture, strict=True)})
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_repaired_to_the_target(space, distribution, macs, towards, seed):
     target = (low * high) ** 0.5
     logits = leaning(distribution, towards, seed=seed)
     found, is_most_probable = most_probable(distribution, logits, macs, target, tolerance=0.05)
-    values = {c.label: c.values[i] for c, i in zip(choices(space), found)}
+    values = {c.label: c.values[i] for c, i in zip(choices(space), found, strict=True)}
     assert complexity(pick(space, values)).gmacs == pytest.approx(target, rel=0.05 + 1e-4)
     assert not is_most_probable
 

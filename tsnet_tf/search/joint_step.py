@@ -81,9 +81,9 @@ class SearchModel(keras.Model):
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
-    def compile(self, optimizer: keras.optimizers.Optimizer, **kwargs) -> None:
-        """Sets the weights' optimizer."""
-        super().compile(optimizer=optimizer, **kwargs)
+    def compile(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool = False, **kwargs) -> None:
+        """Sets the weights' optimizer. Left to itself Keras decides by device about XLA, which cannot do slices."""
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         optimizer.build(self.network.trainable_variables)
 
     @property
