@@ -1,0 +1,99 @@
+"""Depthwise 3-D convolution against loops, and its gradients against automatic ones."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D, depthwise_conv3d
+
+
+def by_loops(x, kernel, stride):
+    """The definition: ``[batch, frames, h, w, c]`` in float64, one multiplication at a time (over channels)."""
+    batch, frames, height, width, channels = x.shape
+    t, k = kernel.shape[:2]
+    y = np.zeros((batch, frames, -(-height // stride), -(-width // stride), channels))
+    for b, f, i, j in np.ndindex(*y.shape[:4]):
+        for dt, di, dj in np.ndindex(t, k, k):
+            at = f + dt - t // 2, i * stride + di - k // 2, j * stride + dj - k // 2
+            if all(0 <= place < size for place, size in zip(at, x.shape[1:4], strict=True)):
+                y[b, f, i, j] += x[(b, *at)] * kernel[dt, di, dj]
+    return y
+
+
+def by_shifts(x, kernel, frames, stride):
+    """The same, differentiable: shifted, padded features times one number for each tap and channel."""
+    t, k = kernel.shape[:2]
+    height, width, channels = x.shape[1:]
+    pads = [[t // 2] * 2, [0, 0], [k // 2] * 2, [k // 2] * 2, [0, 0]]
+    padded = tf.pad(tf.reshape(x, [frames, -1, height, width, channels]), pads)
+    y = 0.0
+    for dt, di, dj in np.ndindex(t, k, k):
+        shifted = padded[dt : dt + frames, :, di : di + height, dj : dj + width]
+        y += shifted[:, :, ::stride, ::stride] * kernel[dt, di, dj]
+    return tf.reshape(y, [-1, *y.shape[2:]])
+
+
+def with_gradients(convolve, x, kernel):
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        y = convolve(x, kernel)
+        loss = tf.reduce_sum(tf.sin(y))
+    return y, *tape.gradient(loss, [x, kernel])
+
+
+def tensors(seed, *shapes):
+    draw = np.random.default_rng(seed)
+    return [tf.constant(draw.normal(size=shape), tf.float32) for shape in shapes]
+
+
+@functools.cache
+def dynamic(frames, stride):
+    """Convolution and gradients as one function in which no size is known."""
+    unknown = tf.TensorSpec([None] * 4)
+
+    @tf.function(input_signature=[unknown, unknown])
+    def function(x, kernel):
+        return with_gradients(lambda x, w: depthwise_conv3d(x, w, frames, stride), x, kernel)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "batch, frames, height, width, t, k, stride",
+    [(2, 3, 5, 4, 3, 3, 1), (1, 3, 6, 5, 3, 3, 2), (1, 2, 5, 6, 5, 5, 2), (2, 1, 4, 3, 3, 1, 1)],
+)
+def test_equals_the_definition(rows, clips, batch, frames, height, width, t, k, stride):
+    draw = np.random.default_rng(0)
+    x, kernel = draw.normal(size=(batch, frames, height, width, 3)), draw.normal(size=(t, k, k, 3))
+    found = depthwise_conv3d(tf.constant(rows(x), tf.float32), tf.constant(kernel, tf.float32), frames, stride)
+    np.testing.assert_allclose(clips(found, frames), by_loops(x, kernel, stride), atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("t", [1, 3, 5])
+@pytest.mark.parametrize("batch, height, width", [(1, 8, 6), (3, 7, 5)])
+@pytest.mark.parametrize("frames", [4, 2])  # with 2, five taps reach further than there are frames
+def test_values_and_gradients_equal_automatic_ones(frames, batch, height, width, t, k, stride):
+    x, kernel = tensors(t * 10 + k, (frames * batch, height, width, 3), (t, k, k, 3))
+    expected = with_gradients(lambda x, w: by_shifts(x, w, frames, stride), x, kernel)
+    assert expected[0].shape[1:3] == (-(-height // stride), -(-width // stride))
+    static = with_gradients(lambda x, w: depthwise_conv3d(x, w, frames, stride), x, kernel)
+    for found in (static, dynamic(frames, stride)(x, kernel)):
+        for value, want in zip(found, expected, strict=True):
+            np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("execution", ["slice", "mask"])
+def test_layer_takes_the_centre_of_the_kernel_and_the_first_channels(randomized, widened, execution):
+    layer = randomized(DepthwiseConv3D(4, channels=6, temporal_kernel=5, spatial_kernel=5, execution=execution))
+    (x,) = tensors(1, (8, 6, 6, 4))
+    kernel = np.asarray(layer.depthwise_kernel)[1:4, 1:4, 1:4, :4]
+    expected = by_shifts(x, tf.constant(kernel), 4, 1)
+    given = x if execution == "slice" else tf.constant(widened(x.numpy(), 6))
+    y = layer(given, channels=tf.constant(4), temporal_kernel=tf.constant(3), spatial_kernel=tf.constant(3))
+    assert y.shape[-1] == (4 if execution == "slice" else 6)
+    np.testing.assert_allclose(y[..., :4], expected, atol=1e-5)
+    np.testing.assert_array_equal(y[..., 4:], 0)

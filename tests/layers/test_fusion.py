@@ -1,0 +1,120 @@
+"""TS-Fusion against NumPy written from the definitions of SlowFast's lateral connections."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.layers.fusion import OPERATIONS, TSFusion
+
+BATCH, FRAMES, RATIO, SIZE = 2, 8, 4, 3
+DENSE, SPARSE = 3, 5  # sampled widths; the layers' own are larger
+LARGEST_DENSE, LARGEST_SPARSE = 4, 6
+
+
+def projection(layer):
+    """``[taps * sampled channels, sparse channels]``: the 1x1x1 convolution of the fused features."""
+    kernel = np.asarray(layer.kernel)
+    width = kernel.shape[1] // LARGEST_DENSE * DENSE
+    return kernel[:, :width, :SPARSE].reshape(-1, SPARSE)
+
+
+def time_to_channel(x, layer):
+    fused = np.stack([np.concatenate([x[:, t + o] for o in range(RATIO)], -1) for t in range(0, FRAMES, RATIO)], 1)
+    return fused @ projection(layer)
+
+
+def time_strided_sampling(x, layer):
+    return x[:, ::RATIO] @ projection(layer)
+
+
+def time_strided_conv(x, layer):
+    kernel = np.asarray(layer.temporal_kernel)[:, :DENSE, : 2 * DENSE]
+    fused = np.zeros((BATCH, FRAMES // RATIO, SIZE, SIZE, 2 * DENSE))
+    for t in range(FRAMES // RATIO):
+        for tap in range(5):
+            frame = t * RATIO + tap - 2
+            if 0 <= frame < FRAMES:
+                fused[:, t] += x[:, frame] @ kernel[tap]
+    axes = (0, 1, 2, 3)
+    gamma, beta = np.asarray(layer.norm.gamma)[: 2 * DENSE], np.asarray(layer.norm.beta)[: 2 * DENSE]
+    fused = (fused - fused.mean(axes)) / np.sqrt(fused.var(axes) + 1e-5) * gamma + beta
+    return np.maximum(fused, 0.0) @ projection(layer)
+
+
+DEFINITIONS = {
+    "time_to_channel": time_to_channel,
+    "time_strided_sampling": time_strided_sampling,
+    "time_strided_conv": time_strided_conv,
+}
+
+
+def dense_features():
+    return np.random.default_rng(0).normal(size=(BATCH, FRAMES, SIZE, SIZE, DENSE)).astype(np.float32)
+
+
+def sparse_features():
+    return np.random.default_rng(1).normal(size=(BATCH, FRAMES // RATIO, SIZE, SIZE, SPARSE)).astype(np.float32)
+
+
+def make(cls, randomized, execution="slice", **settings):
+    return randomized(cls(FRAMES, RATIO, LARGEST_DENSE, LARGEST_SPARSE, track=False, execution=execution, **settings))
+
+
+def test_every_operation_is_tested():
+    assert set(DEFINITIONS) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("execution", ["slice", "mask"])
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_operation_equals_its_definition(rows, clips, randomized, widened, name, execution):
+    layer = make(OPERATIONS[name], randomized, execution)
+    x = dense_features()
+    given = rows(x) if execution == "slice" else widened(rows(x), LARGEST_DENSE)
+    y = clips(layer(given, dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), FRAMES // RATIO)
+    np.testing.assert_allclose(y[..., :SPARSE], DEFINITIONS[name](x, layer), atol=1e-4)
+    np.testing.assert_array_equal(y[..., SPARSE:], 0)
+
+
+def test_time_to_channel_is_not_a_reshape(rows, clips):
+    # Frame t of a clip holds the number t; the projection tells the taps apart.
+    layer = OPERATIONS["time_to_channel"](FRAMES, RATIO, 1, RATIO)
+    layer.kernel.assign(np.eye(RATIO, dtype=np.float32)[:, None])
+    x = np.broadcast_to(np.arange(FRAMES, dtype=np.float32)[None, :, None, None, None], (BATCH, FRAMES, 1, 1, 1))
+    y = clips(layer(rows(x), dense=1, sparse=RATIO), FRAMES // RATIO)
+    np.testing.assert_array_equal(y[:, :, 0, 0], [[[0, 1, 2, 3], [4, 5, 6, 7]]] * BATCH)
+    bare = rows(x).reshape(FRAMES // RATIO * BATCH, 1, 1, RATIO)
+    assert (clips(bare, FRAMES // RATIO) != y).any()
+
+
+@pytest.mark.parametrize("execution", ["slice", "mask"])
+@pytest.mark.parametrize("chosen", [*DEFINITIONS, "none"])
+def test_the_sampled_operation_is_added(rows, clips, randomized, widened, chosen, execution):
+    layer = make(TSFusion, randomized, execution, candidates=tuple(DEFINITIONS))
+    sparse, dense = sparse_features(), dense_features()
+    expected = sparse + (DEFINITIONS[chosen](dense, layer.operations[chosen]) if chosen != "none" else 0.0)
+    given = rows(sparse), rows(dense)
+    if execution == "mask":
+        given = widened(given[0], LARGEST_SPARSE), widened(given[1], LARGEST_DENSE)
+    y = layer(
+        *given,
+        sparse_channels=tf.constant(SPARSE),
+        dense_channels=tf.constant(DENSE),
+        chosen={name: tf.constant(name == chosen) for name in DEFINITIONS},
+    )
+    y = clips(y, FRAMES // RATIO)
+    np.testing.assert_allclose(y[..., :SPARSE], expected, atol=1e-4)
+    np.testing.assert_array_equal(y[..., SPARSE:], 0)
+
+
+def test_fusion_starts_as_nothing(rows):
+    layer = TSFusion(FRAMES, RATIO, DENSE, SPARSE, tuple(DEFINITIONS))
+    sparse = rows(sparse_features())
+    y = layer(
+        sparse,
+        rows(dense_features()),
+        sparse_channels=SPARSE,
+        dense_channels=DENSE,
+        chosen=dict.fromkeys(DEFINITIONS, True),
+        training=True,
+    )
+    np.testing.assert_array_equal(y, sparse)
