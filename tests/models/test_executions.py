@@ -1,0 +1,108 @@
+"""One architecture, three ways to compute it: supernet by slices, supernet by masks, fixed model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.models.inheritance import inherit, named_weights
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.space.table1 import table1
+
+BATCH = 4  # the last feature maps have one pixel: fewer clips would make the variances of a few numbers
+
+
+@pytest.fixture(scope="module")
+def supernets(perturbed):
+    """Two supernets of a space, by execution, with the same weights."""
+
+    def make(space):
+        models = {execution: perturbed(TwoStreamModel(space, execution)) for execution in ("slice", "mask")}
+        assert inherit(models["mask"], models["slice"]) == []
+        return models
+
+    return make
+
+
+def compiled(function):
+    """One graph for every architecture, as in the search."""
+    return tf.function(function, input_signature=[tf.TensorSpec([None], tf.int32)])
+
+
+def relative_difference(found, expected):
+    return np.max(np.abs(np.asarray(found) - expected)) / np.max(np.abs(expected))
+
+
+def test_slice_mask_and_pruned_model_agree(space, supernets, draw_clips, draw_architecture):
+    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(20), 1e-4)
+
+
+@pytest.mark.slow
+def test_executions_agree_on_the_full_space(supernets, draw_clips, draw_architecture):
+    space = table1(resolution=64, dropout=0.0)
+    assert_agreement(space, supernets(space), draw_clips(space, 2), draw_architecture, range(3), 1e-3)
+
+
+def assert_agreement(space, models, clips, draw_architecture, seeds, tolerance):
+    by_slices, by_masks = (
+        compiled(lambda architecture, model=models[name]: model(clips, architecture, training=True))
+        for name in ("slice", "mask")
+    )
+    seen = []
+    for seed in seeds:
+        architecture, genotype = draw_architecture(space, seed)
+        expected = by_slices(architecture).numpy()
+        assert relative_difference(by_masks(architecture), expected) < tolerance, f"mask, architecture {seed}"
+        fixed = TwoStreamModel(genotype)
+        fresh = inherit(fixed, models["slice"])
+        assert all("moving_" in name for name in fresh)  # a supernet has no running statistics
+        # Batch statistics, as in the supernet.
+        found = fixed(clips, training=True)
+        assert relative_difference(found, expected) < tolerance, f"fixed model, architecture {seed}"
+        seen.append(expected)
+    # Different architectures answer differently: what agrees above is not a constant.
+    assert all(relative_difference(one, seen[0]) > 1e-2 for one in seen[1:])
+
+
+def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, draw_architecture):
+    # Blocks with and without squeeze-excite, stride and change of width, fusion and attention; small, since the
+    # backward pass of two supernets takes long to trace.
+    settings = {"sparse_width": 0.25, "dense_width": 0.375, "classes": 5, "hidden": 16, "dropout": 0.0}
+    space = table1(depths=((1, 1), (2,)), resolution=16, **settings)
+    models, clips = supernets(space), draw_clips(space, BATCH)
+    towards = tf.constant(np.random.default_rng(9).normal(size=(BATCH, space.classes)), tf.float32)
+
+    def gradients_of(model):
+        def gradients(architecture):
+            weights = [weight.value for weight in model.trainable_weights]
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(model(clips, architecture, training=True) * towards)
+            return tape.gradient(loss, weights, unconnected_gradients="zero")
+
+        return compiled(gradients)
+
+    names = list(named_weights(models["slice"]))
+    assert names == list(named_weights(models["mask"]))
+    by_slices, by_masks = gradients_of(models["slice"]), gradients_of(models["mask"])
+    for seed in range(5):
+        architecture, _ = draw_architecture(space, seed)
+        sliced, masked = by_slices(architecture), by_masks(architecture)
+        largest = max(np.abs(gradient).max() for gradient in sliced)
+        for name, one, other in zip(names, sliced, masked, strict=True):
+            difference = np.abs(one - other).max()
+            # What BN makes zero in theory is rounding noise, far below the largest gradient.
+            assert difference <= 1e-3 * np.abs(one).max() + 1e-6 * largest, f"{name}, architecture {seed}"
+
+
+def test_a_supernet_needs_an_architecture(space, draw_clips):
+    with pytest.raises(ValueError, match="expected the architecture of a space with .* open choices, found None"):
+        TwoStreamModel(space)(draw_clips(space, 1))
+
+
+def test_a_fixed_model_classifies_without_the_batch(space, draw_clips, draw_architecture, perturbed):
+    """Outside training, a clip's logits do not depend on the other clips of its batch."""
+    fixed = perturbed(TwoStreamModel(draw_architecture(space, 0)[1]))
+    clips = draw_clips(space, 3)
+    together = fixed(clips).numpy()
+    assert together.shape == (3, 5)
+    np.testing.assert_allclose(fixed(clips[1:2])[0], together[1], rtol=1e-4, atol=1e-5)
+    assert together.dtype == np.float32
