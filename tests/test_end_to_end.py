@@ -1,0 +1,139 @@
+"""The whole way with the real binaries, on few videos and for few steps: that it holds together, not that it is good."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHORT = [
+    "search.epochs = 0.5",
+    "search.recalibration_batches = 2",
+    "search.report_every = 1",
+    "train.epochs = 0.5",
+    "batch_size = 8",
+    "search.validation_batch_size = 8",
+    "search.alpha_warmup = 0.0",
+    # So few steps find nothing: whatever they end at is repaired to the target.
+    "joint.samples = 2",
+]
+
+
+def run(binary, *arguments):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bin" / binary), *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, f"{binary}: {done.stderr[-3000:]}\n{done.stdout[-2000:]}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def progressive(run_dir):
+    bindings = [*SHORT, f"data_dir = '{run_dir}/data'", "seed = 0"]
+    flags = [f"--gin_bindings={b}" for b in bindings]
+    return run("progressive.py", "--gin_file=gin/demo.gin", f"--workdir={run_dir}", *flags)
+
+
+def files(folder):
+    return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run folder, and what the search said."""
+    run_dir = tmp_path_factory.mktemp("demo")
+    run("make_demo_videos.py", f"--output={run_dir}/videos", "--videos_per_class=2,1,1")
+    run(
+        "prepare_data.py",
+        f"--annotations={run_dir}/videos/annotations.csv",
+        "--short_side=64",
+        f"--output={run_dir}/data",
+    )
+    said = progressive(run_dir)
+    run("export.py", f"--workdir={run_dir}/train", f"--output={run_dir}/saved_model")
+    return run_dir, said
+
+
+def test_summary_keeps_the_contract(finished):
+    run_dir, said = finished
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert [step["step"] for step in summary["steps"]] == ["sparse", "dense_fusion", "attention"]
+    for step in summary["steps"]:
+        assert {"gmacs", "target_gmacs", "params_m", "entropy_nats", "seconds", "val_top1"} <= set(step)
+        assert set(step["entropy_nats"]) == {"start", "end"}
+        assert 0 <= step["val_top1"] <= 1 and step["seconds"] > 0
+        assert step["gmacs"] == pytest.approx(step["target_gmacs"], rel=0.1)
+        assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"]
+    final = summary["final"]
+    assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5"}
+    assert final["views"] == "10-center" and 0 <= final["top1"] <= final["top5"] <= 1
+    assert os.path.isfile(final["genotype"])
+    assert summary["seconds_total"] >= sum(step["seconds"] for step in summary["steps"])
+    assert f"tensorboard --logdir {run_dir}" in said.splitlines()[-1]
+
+
+def test_every_run_folder_is_whole(finished):
+    for name in ("sparse", "dense_fusion", "attention", "train"):
+        folder = finished[0] / name
+        for expected in ("config.gin", "genotype.json", "labels.json", "metrics.jsonl", "summary.json"):
+            assert (folder / expected).is_file(), f"{name}/{expected}"
+        steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        assert steps == sorted(set(steps))
+        assert any((folder / "events").iterdir()) and any((folder / "checkpoints").iterdir())
+    assert not [path for path in finished[0].rglob("*.tmp")]
+
+
+def test_each_step_keeps_what_the_one_before_found(finished):
+    from tsnet_tf.space import genotype
+    from tsnet_tf.space.two_stream import values_of
+
+    found = [
+        values_of(genotype.load(str(finished[0] / name / "genotype.json")))
+        for name in ("sparse", "dense_fusion", "attention", "train")
+    ]
+    for before, after, new in zip(found, found[1:], (("fusion",), ("attention",), ()), strict=False):
+        kept = {label: value for label, value in before.items() if not label.endswith(new or ("no label",))}
+        assert {label: after[label] for label in kept} == kept
+
+
+def test_running_it_again_does_nothing(finished):
+    run_dir = finished[0]
+    before = files(run_dir)
+    assert "already finished" in progressive(run_dir)
+    assert files(run_dir) == before
+
+
+def test_prediction_on_a_video_file_names_classes(finished):
+    run_dir = finished[0]
+    rows = list(csv.DictReader((run_dir / "videos" / "annotations.csv").open()))
+    video = next(row["path"] for row in rows if row["split"] == "test")
+    said = run("predict.py", f"--saved_model={run_dir}/saved_model", f"--video={run_dir}/videos/{video}")
+    assert sum(label in said for label in {row["label"] for row in rows}) == 5
+
+
+def test_saved_model_answers_without_this_package(finished):
+    program = f"""
+import sys
+sys.modules["tsnet_tf"] = None  # makes every import of it fail
+sys.modules["keras"] = None
+import numpy as np
+import tensorflow as tf
+answer = tf.saved_model.load({str(finished[0] / "saved_model")!r}).signatures["serving_default"](
+    frames=tf.constant(np.random.default_rng(0).integers(0, 256, [1, 32, 72, 96, 3], np.uint8)))
+print(float(tf.reduce_sum(answer["probabilities"])), answer["probabilities"].shape[1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=finished[0], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    total, classes = done.stdout.split()
+    assert float(total) == pytest.approx(1, abs=1e-5) and int(classes) == 16

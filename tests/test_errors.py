@@ -1,0 +1,177 @@
+"""A user's mistake is one line on standard error and exit code 2, and leaves nothing behind.
+
+The mistakes in CSV files and label maps are tried one by one in ``tests/data``; here, what they look like from outside.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.space import genotype
+from tsnet_tf.space.cost import smallest
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.training import run_folder
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SPARSE = ["--gin_file=gin/demo/sparse.gin", "--gin_bindings=data_dir = '{data}'"]
+DENSE = ["--gin_file=gin/demo/dense_fusion.gin", "--gin_bindings=data_dir = '{data}'"]
+TRAIN = ["--gin_file=gin/demo/train.gin", "--gin_bindings=data_dir = '{data}'"]
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Input of all sorts, good and bad, by name."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"")
+    (tmp_path / "no_columns.csv").write_text("file,class\na.mp4,run\n")
+    (tmp_path / "good.csv").write_text("path,label,split\na.mp4,run,train\n")
+    (tmp_path / "labels.txt").write_text("walk\n")
+
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "labels.json").write_text(json.dumps(["run", "walk"]))
+    splits = {split: {"videos": 4, "videos_per_shard": [4]} for split in ("train", "validation", "test")}
+    (data / "manifest.json").write_text(json.dumps({"splits": splits}))
+    for split in splits:
+        tf.io.TFRecordWriter(str(data / f"{split}-00000-of-00001.tfrecord")).close()
+
+    other = tmp_path / "other_step"
+    other.mkdir()
+    (other / "summary.json").write_text(json.dumps({"step": "attention"}))
+    (tmp_path / "unfinished").mkdir()
+
+    text = genotype.dumps(smallest(table1(name="mine")))
+    (tmp_path / "label.json").write_text(text.replace('"spatial_kernel"', '"spatial_kernal"', 1))
+    (tmp_path / "value.json").write_text(text.replace('"spatial_kernel": 3', '"spatial_kernel": 4', 1))
+    return {name: str(tmp_path / name) for name in os.listdir(tmp_path)} | {"here": str(tmp_path)}
+
+
+CASES = {
+    "missing_annotation_file": (
+        "prepare_data.py",
+        ["--annotations={here}/gone.csv", "--output={here}/out"],
+        "--annotations: expected a CSV file, found nothing at '{here}/gone.csv'",
+    ),
+    "csv_without_its_columns": (
+        "prepare_data.py",
+        ["--annotations={no_columns.csv}", "--output={here}/out"],
+        "(no path, label, split)",
+    ),
+    "label_not_in_the_map": (
+        "prepare_data.py",
+        ["--annotations={good.csv}", "--videos={videos}", "--labels={labels.txt}", "--output={here}/out"],
+        "in the label map, found 1 that are not: 'run'",
+    ),
+    "missing_gin_file": (
+        "search.py",
+        ["--gin_file={here}/gone.gin", "--workdir={here}/out"],
+        "--gin_file: expected an existing gin file, found nothing at '{here}/gone.gin'",
+    ),
+    "misspelt_gin_function": ("search.py", ["--gin_bindings=serach.epochs = 1", "--workdir={here}/out"], "serach"),
+    "misspelt_gin_parameter": (
+        "search.py",
+        [*SPARSE, "--gin_bindings=search.epoch = 1", "--workdir={here}/out"],
+        "epoch",
+    ),
+    "target_below_the_smallest": (
+        "search.py",
+        [*SPARSE, "--gin_bindings=search.target_gmacs = 0.0001", "--workdir={here}/out"],
+        "target_gmacs: expected at least {smallest}, the smallest architecture of space 'demo' at",
+    ),
+    "run_folder_of_another_step": (
+        "search.py",
+        [*DENSE, "--previous={other_step}", "--workdir={here}/out"],
+        "--previous: expected the run folder of the step 'sparse', found that of the step 'attention': '{other_step}'",
+    ),
+    "run_folder_that_is_not_finished": (
+        "search.py",
+        [*DENSE, "--previous={unfinished}", "--workdir={here}/out"],
+        "--previous: expected the finished run folder of the step 'sparse', found '{unfinished}'",
+    ),
+    "genotype_with_an_unknown_label": (
+        "train.py",
+        [*TRAIN, "--genotype={label.json}", "--workdir={here}/out"],
+        "{label.json}: sparse stream, group 1: unknown label 'spatial_kernal', expected stage, depth,",
+    ),
+    "genotype_with_an_unknown_value": (
+        "train.py",
+        [*TRAIN, "--genotype={value.json}", "--workdir={here}/out"],
+        "sparse/s1/g1/spatial_kernel: expected an odd whole number, found 4",
+    ),
+}
+
+
+def smallest_of_the_demo():
+    """As the demo's settings have it, without repeating them here."""
+    import gin
+
+    import tsnet_tf.search.step  # noqa: F401
+    from tsnet_tf.space.cost import complexity
+    from tsnet_tf.space.two_stream import only
+
+    gin.clear_config()
+    gin.add_config_file_search_path(str(ROOT))
+    gin.parse_config_file(str(ROOT / "gin" / "demo" / "sparse.gin"))
+    space = gin.query_parameter("search.space").scoped_configurable_fn()
+    gin.clear_config()
+    # Two classes, as in the data set made here.
+    import dataclasses
+
+    return f"{complexity(smallest(dataclasses.replace(only(space, ('sparse',)), classes=2))).gmacs:.4g}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mistake_is_one_line_and_leaves_nothing(name, places):
+    binary, arguments, message = CASES[name]
+    fill = {**places, "smallest": smallest_of_the_demo() if "{smallest}" in message else ""}
+
+    def filled(text):
+        for key, value in fill.items():
+            text = text.replace("{" + key + "}", value)
+        return text
+
+    before = sorted(os.listdir(places["here"]))
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bin" / binary), *map(filled, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
+    assert filled(message) in lines[0]
+    assert "Traceback" not in done.stdout
+    assert sorted(os.listdir(places["here"])) == before
+
+
+def test_missing_run_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="expected the folder of a finished run, found no such folder: '.*gone'"):
+        run_folder.load_trained(str(tmp_path / "gone"))
+    with pytest.raises(UserError, match="found no summary.json in it"):
+        run_folder.load_trained(str(tmp_path))
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "torn.json").write_text('{"name": "x"')
+    with pytest.raises(UserError, match="torn.json: expected JSON, found"):
+        genotype.load(str(tmp_path / "torn.json"))
+
+
+def test_open_space_is_no_genotype(tmp_path):
+    (tmp_path / "space.json").write_text(genotype.dumps(table1()))
+    with pytest.raises(UserError, match="expected one value for every variable, found 3 for sparse/s1/g1/temporal"):
+        genotype.load(str(tmp_path / "space.json"))
+
+
+def test_unknown_architecture_lists_what_is_known():
+    with pytest.raises(UserError, match="expected a genotype file or one of: .*; found 'x4d'"):
+        genotype.load("x4d")
