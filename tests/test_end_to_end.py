@@ -1,4 +1,4 @@
-"""The whole way with the real binaries, on few videos and for few steps: that it holds together, not that it is good."""
+"""The whole way with the real binaries, on few videos and for few steps: it holds together, good or not."""
 
 import csv
 import json

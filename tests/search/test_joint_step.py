@@ -272,3 +272,22 @@ def test_one_trace_for_all_architectures_and_equal_runs_for_equal_seeds(fitted):
 def test_values_of_an_architecture():
     model = planted([1], steps=0)
     assert architecture_values(model, np.array([1])) == {"sparse/s1/g1/spatial_kernel": 5}
+
+
+def test_candidates_that_were_never_drawn_stand_still():
+    """The baseline's rounding errors are no gradient; Adam would make steps of them."""
+    space = only(table1(**TINY), ("sparse",))
+    space = restrict(space, ("sparse/*/temporal_kernel", "sparse/*/expansion"), values_of(smallest(space)))
+    model = SearchModel(
+        Planted(space), target_gmacs=1e-3, alpha_optimizer=keras.optimizers.Adam(0.1), samples=3, multiplier=0.37
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    batch = (tf.zeros([3, 1, 1, 1, 3]), tf.constant([0, 1, 1]))
+    architectures = drawn(model)
+    model.train_step((batch, batch))
+    alpha = np.array(model.alpha)
+    moved = np.abs(alpha) > 1e-6
+    for row, choice in enumerate(model.distribution.choices):
+        never = set(range(len(choice.values))) - set(architectures[:, row].tolist())
+        assert not moved[row, sorted(never)].any(), (choice.label, alpha[row])
+    assert moved.any()

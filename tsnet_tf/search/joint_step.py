@@ -175,9 +175,13 @@ class SearchModel(keras.Model):
     def _update_alpha(self, logits, architectures, responsibilities, costs, frozen: tf.Tensor) -> None:
         moves = tf.cast(tf.logical_not(frozen), tf.float32)
         gains = responsibilities - self._penalties(costs)
+        rounding = 1e-6 * (1.0 + tf.reduce_max(tf.abs(gains)))
         if self.baseline:
             gains -= tf.reduce_mean(gains)
         gradient = self.distribution.score_gradient(logits, architectures, gains)
+        # With the baseline, candidates that were not drawn have no gradient but rounding errors, and Adam scales up
+        # whatever it is given.
+        gradient = tf.where(tf.abs(gradient) > rounding, gradient, 0.0)
         # Every replica has the same gradient, and the optimizer sums over replicas. While frozen, Adam sees zeros and
         # stands still.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
