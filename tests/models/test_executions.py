@@ -32,8 +32,10 @@ def relative_difference(found, expected):
     return np.max(np.abs(np.asarray(found) - expected)) / np.max(np.abs(expected))
 
 
-def test_slice_mask_and_pruned_model_agree(space, supernets, draw_clips, draw_architecture):
-    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(20), 1e-4)
+# Building a fixed model for every architecture is what takes time: all twenty are for the slow run.
+@pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_slice_mask_and_pruned_model_agree(space, supernets, draw_clips, draw_architecture, count):
+    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(count), 1e-4)
 
 
 @pytest.mark.slow
