@@ -110,8 +110,8 @@ CASES = {
 }
 
 
-# One process imports TensorFlow and Beam once and forks for each mistake: every run is that of the real binary, from its
-# flags on, at a tenth of the time.
+# One process imports TensorFlow and Beam once and forks for each mistake: every run is that of the real binary, from
+# its flags on, at a tenth of the time.
 DRIVER = """
 import json, os, runpy, sys
 import apache_beam, gin, keras, orbit, rich
