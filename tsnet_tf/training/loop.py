@@ -118,16 +118,15 @@ def train_loop(
             bar.advance(min(pace.report_every, now - bar.done), **shown(measured))
 
         events = tf.summary.create_file_writer(os.path.join(workdir, "events"))
-        controller = orbit.Controller(
-            trainer=_Trainer(model, dataset, step, strategy),
-            strategy=strategy,
-            global_step=step,
-            steps_per_loop=pace.report_every,
-            checkpoint_manager=manager,
-            train_actions=[record],
-        )
         with contextlib.redirect_stdout(io.StringIO()):  # Orbit prints; the bar says it better
-            controller.train(pace.steps)
+            orbit.Controller(
+                trainer=_Trainer(model, dataset, step, strategy),
+                strategy=strategy,
+                global_step=step,
+                steps_per_loop=pace.report_every,
+                checkpoint_manager=manager,
+                train_actions=[record],
+            ).train(pace.steps)
         events.close()
 
 
