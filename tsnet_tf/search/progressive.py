@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import gin
 
+import tsnet_tf.training.train  # noqa: F401 (its settings may be among the bindings)
 from tsnet_tf import atomic, console
 from tsnet_tf.errors import UserError
 from tsnet_tf.search.step import show
