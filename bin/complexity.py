@@ -1,7 +1,7 @@
 """Prints what an architecture costs: multiply-adds (MACs) per view and parameters, by stage and stream.
 
-  python bin/complexity.py --genotype=runs/demo/train/genotype.json
-  python bin/complexity.py --genotype=x3d_s --resolution=182 --json
+python bin/complexity.py --genotype=runs/demo/train/genotype.json
+python bin/complexity.py --genotype=x3d_s --resolution=182 --json
 """
 
 import dataclasses
@@ -13,7 +13,9 @@ from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
 GENOTYPE = flags.DEFINE_string("genotype", None, "Name of a published architecture, or path of a genotype file.")
-RESOLUTION = flags.DEFINE_integer("resolution", None, "Side of the input, pixels; default the genotype's.", lower_bound=1)
+RESOLUTION = flags.DEFINE_integer(
+    "resolution", None, "Side of the input, pixels; default the genotype's.", lower_bound=1
+)
 FRAMES = flags.DEFINE_integer("frames", None, "Frames of a single-stream genotype; default its own.", lower_bound=1)
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 

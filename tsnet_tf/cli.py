@@ -59,7 +59,7 @@ def run(main: Callable[[], None]) -> None:
     silence_libraries()
 
     def start(argv: list[str]) -> None:
-        absl.logging.set_verbosity(absl.logging.ERROR)  # absl resets it while it parses the flags
+        absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
         try:
             if len(argv) > 1:
                 raise UserError(f"expected flags only, found the argument '{argv[1]}' (see --help)")
@@ -82,4 +82,6 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    # Gin appends which configurable was being called, with its address in memory.
+    said = str(error).split("\n  In call to configurable")[0]
+    return " ".join(said.split()) or type(error).__name__

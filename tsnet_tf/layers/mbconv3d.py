@@ -15,8 +15,8 @@ class MBConv3D(keras.layers.Layer):
     """Expand, depthwise t x k x k, squeeze-excite, project, add.
 
     1x1x1 expand, BN, ReLU; depthwise (the spatial stride is here), BN; squeeze-excite; Swish; 1x1x1 project, BN with
-    ``branch_gamma`` at the start; the shortcut is added; ReLU. The shortcut is the input itself or, where its shape differs
-    from the output's, a 1x1x1 convolution with BN.
+    ``branch_gamma`` at the start; the shortcut is added; ReLU. The shortcut is the input itself or, where its shape
+    differs from the output's, a 1x1x1 convolution with BN.
 
     Args:
       frames: number of frames of the input.

@@ -120,9 +120,7 @@ def search(
 
     strategy = make_strategy()
     with strategy.scope():
-        network = TwoStreamModel(
-            space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma
-        )
+        network = TwoStreamModel(space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma)
         if before:
             inherit(network, before[0])
         model = joint(
