@@ -80,9 +80,9 @@ def train_loop(
     """
     # 1. The step counter and everything that training changes go into one checkpoint.
     step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-    #    Keras keeps dropout's random state where a checkpoint does not look.
-    randomness = [variable.value for variable in model.variables if "seed_generator" in variable.path]
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, step=step, randomness=randomness)
+    #    The variables are listed: a checkpoint's own walk misses layers in lists (BN statistics) and dropout's state.
+    variables = [variable.value for variable in model.variables]
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, step=step, variables=variables)
     manager = tf.train.CheckpointManager(
         checkpoint,
         os.path.join(workdir, "checkpoints"),

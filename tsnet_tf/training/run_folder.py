@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tsnet_tf import atomic
 from tsnet_tf.errors import UserError
+from tsnet_tf.models.inheritance import named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.two_stream import Space
@@ -40,9 +41,17 @@ def write_settings(workdir: str, labels: list[str]) -> None:
     atomic.write_json(os.path.join(workdir, "labels.json"), labels)
 
 
+def weights_checkpoint(model: keras.Model) -> tf.train.Checkpoint:
+    """A checkpoint of every weight of ``model`` by name.
+
+    TensorFlow's own walk through the model's attributes misses layers that stand in lists, without a word.
+    """
+    return tf.train.Checkpoint(weights={name: weight.value for name, weight in named_weights(model).items()})
+
+
 def finish(workdir: str, model: keras.Model, summary: dict) -> None:
     """Writes the fixed model's weights and genotype, then the summary that marks the run as finished."""
-    tf.train.Checkpoint(model=model).write(os.path.join(workdir, FINAL))
+    weights_checkpoint(model).write(os.path.join(workdir, FINAL))
     atomic.write_text(os.path.join(workdir, "genotype.json"), genotype.dumps(model.space))
     atomic.write_json(os.path.join(workdir, SUMMARY), summary)
 
@@ -60,5 +69,5 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
         space = genotype.loads(file.read(), os.path.join(workdir, "genotype.json"))
     labels = read_json(os.path.join(workdir, "labels.json"))
     model = TwoStreamModel(space)
-    tf.train.Checkpoint(model=model).read(os.path.join(workdir, FINAL)).expect_partial()
+    weights_checkpoint(model).read(os.path.join(workdir, FINAL)).assert_consumed()
     return model, space, labels
