@@ -1,7 +1,7 @@
 """Runs one step of the architecture search and leaves the found architecture in the run folder.
 
-  python bin/search.py --gin_file=gin/steps/sparse.gin --gin_file=gin/data/mini_kinetics100.gin --workdir=runs/sparse
-  python bin/search.py --gin_file=gin/steps/dense_fusion.gin --gin_file=gin/data/mini_kinetics100.gin \
+  python bin/search.py --gin_file=gin/steps/sparse.gin --gin_file=gin/data/kinetics400.gin --workdir=runs/sparse
+  python bin/search.py --gin_file=gin/steps/dense_fusion.gin --gin_file=gin/data/kinetics400.gin \
       --previous=runs/sparse --workdir=runs/dense_fusion
 
 Run the same command again to go on after an interruption.
