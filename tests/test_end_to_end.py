@@ -57,7 +57,7 @@ def finished(tmp_path_factory):
     run(
         "prepare_data.py",
         f"--annotations={run_dir}/videos/annotations.csv",
-        "--short_side=64",
+        "--short_side=40",
         f"--output={run_dir}/data",
     )
     said = progressive(run_dir)
@@ -130,7 +130,7 @@ sys.modules["keras"] = None
 import numpy as np
 import tensorflow as tf
 answer = tf.saved_model.load({str(finished[0] / "saved_model")!r}).signatures["serving_default"](
-    frames=tf.constant(np.random.default_rng(0).integers(0, 256, [1, 32, 72, 96, 3], np.uint8)))
+    frames=tf.constant(np.random.default_rng(0).integers(0, 256, [1, 16, 72, 96, 3], np.uint8)))
 print(float(tf.reduce_sum(answer["probabilities"])), answer["probabilities"].shape[1])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=finished[0], capture_output=True, text=True)

@@ -1,5 +1,7 @@
 """The schedule's values and which weights are pulled towards zero."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
+from tsnet_tf.training import fused_optimizers
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 
 
@@ -25,7 +28,7 @@ def test_run_of_one_step_has_a_schedule():
 def test_settings_of_the_paper():
     optimizer = weight_optimizer(100)
     assert isinstance(optimizer, keras.optimizers.SGD)
-    assert (optimizer.momentum, optimizer.nesterov, optimizer.weight_decay) == (0.9, True, 5e-5)
+    assert (optimizer.momentum, optimizer.nesterov, optimizer.decay) == (0.9, True, 5e-5)
     alphas = alpha_optimizer()
     assert isinstance(alphas, keras.optimizers.Adam) and alphas.weight_decay is None
     assert float(alphas.learning_rate) == pytest.approx(0.025)
@@ -58,3 +61,32 @@ def test_clipping_is_of_the_global_norm():
     optimizer.iterations.assign(10)
     optimizer.apply([tf.constant([3.0]), tf.constant([4.0])], variables)
     np.testing.assert_allclose([float(np.array(v)[0]) for v in variables], [-0.6, -0.8], rtol=1e-5)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+@pytest.mark.parametrize(
+    "name, settings", [("SGD", {"momentum": 0.9, "nesterov": True}), ("SGD", {"momentum": 0.9}), ("Adam", {})]
+)
+def test_one_kernel_per_weight_gives_what_keras_gives(name, settings, clip_norm):
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 20)
+    settings = {**settings, "global_clipnorm": clip_norm}
+    plain = getattr(keras.optimizers, name)(schedule, weight_decay=0.1, **settings)
+    fused = getattr(fused_optimizers, name)(schedule, decay=0.1, **settings)
+    ends = []
+
+    def apply(optimizer, variables, gradients):
+        optimizer.apply(gradients, variables)
+
+    for optimizer in (plain, fused):
+        random = np.random.default_rng(0)
+        variables = [
+            keras.Variable(random.normal(size=shape), name=n) for shape, n in (((3, 4), "kernel"), (4, "bias"))
+        ]
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        optimizer.build(variables)
+        step = tf.function(functools.partial(apply, optimizer, variables))
+        for _ in range(10):
+            step([tf.constant(random.normal(size=v.shape), tf.float32) for v in variables])
+        ends.append([np.array(v) for v in variables])
+    for expected, found in zip(*ends, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -23,6 +23,7 @@ from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import restrict, values_of
 from tsnet_tf.space.cost import smallest
+from tsnet_tf.training import fused_optimizers
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 STEPS, BATCH = 3, 4
@@ -37,7 +38,7 @@ def search(strategy):
     with strategy.scope():
         model = SearchModel(TwoStreamModel(space, synchronized=True), target_gmacs=1e-3, samples=2,
                             alpha_optimizer=keras.optimizers.Adam(0.025), indicator="likelihood")
-        model.compile(keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True))
+        model.compile(fused_optimizers.SGD(0.05, momentum=0.9, nesterov=True))
         # Some weights start at zero, and would hide what lies behind them.
         for number, weight in enumerate(model.network.trainable_variables):
             weight.assign_add(0.1 * tf.random.stateless_normal(weight.shape, [1, number]))

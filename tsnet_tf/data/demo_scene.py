@@ -26,13 +26,13 @@ FRAMES = 80
 FRAME_RATE = 30
 PERIOD = 16  # source frames: 8 dense frames at stride 2, 1 sparse frame at stride 16
 
-_SWING = (8.0, 8.0, 0.7, 0.32)  # pixels, pixels, radians, natural logarithm of the size
+_SWING = (11.0, 11.0, 1.1, 0.45)  # pixels, pixels, radians, natural logarithm of the size
 _RESTING_SPREAD = (4.0, 3.0, 0.1, 0.05)  # of a pose's uniform centre, in the same units
-_MEAN_RADIUS = 16.0  # pixels
+_MEAN_RADIUS = 14.0  # pixels
 _DRIFT = (2.0, 2.0)  # pixels from the middle of the video to its ends
-_BACKGROUND_SPEED = 0.5  # pixels per source frame
+_BACKGROUND_SPEED = 0.25  # pixels per source frame
 _WAVES = 6
-_NOISE = 6.0  # standard deviation, grey levels
+_NOISE = 3.0  # standard deviation, grey levels
 
 _FRAMES_AT_ONCE = 8  # their arrays fit into a processor's cache; all frames at once take twice as long
 
@@ -71,7 +71,7 @@ def draw_scene(random: np.random.Generator) -> Scene:
             2 * np.pi / wave_length * np.cos(direction),
             2 * np.pi / wave_length * np.sin(direction),
             random.uniform(0.0, 2 * np.pi, _WAVES),
-            random.uniform(0.006, 0.03, _WAVES),
+            random.uniform(0.004, 0.02, _WAVES),
         ],
         axis=1,
     )

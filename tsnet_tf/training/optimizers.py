@@ -4,6 +4,7 @@ import gin
 import keras
 
 from tsnet_tf.errors import UserError
+from tsnet_tf.training import fused_optimizers
 
 NOT_DECAYED = ("gamma", "beta", "bias")  # normalisation and biases are not pulled towards zero
 
@@ -36,11 +37,11 @@ def weight_optimizer(
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
     )
-    settings = {"weight_decay": weight_decay, "global_clipnorm": clip_norm}
+    settings = {"decay": weight_decay, "global_clipnorm": clip_norm}
     if kind == "sgd":
-        optimizer = keras.optimizers.SGD(schedule, momentum=momentum, nesterov=True, **settings)
+        optimizer = fused_optimizers.SGD(schedule, momentum=momentum, nesterov=True, **settings)
     elif kind == "adam":
-        optimizer = keras.optimizers.Adam(schedule, **settings)
+        optimizer = fused_optimizers.Adam(schedule, **settings)
     else:
         raise UserError(f"weight_optimizer.kind: expected sgd or adam, found '{kind}'")
     optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
