@@ -57,7 +57,7 @@ def finished(tmp_path_factory):
     run(
         "prepare_data.py",
         f"--annotations={run_dir}/videos/annotations.csv",
-        "--short_side=40",
+        "--short_side=32",
         f"--output={run_dir}/data",
     )
     said = progressive(run_dir)
