@@ -76,6 +76,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     """Parses the flags; what they cannot mean is one line, where absl would print two and its usage."""
     try:
         return flags.FLAGS(argv)
+    except SystemExit:
+        sys.exit(0)  # only --help ends here, and absl calls it a failure
     except flags.Error as error:
         print(f"error: {_one_line(error)} (see --help)", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)

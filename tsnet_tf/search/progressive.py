@@ -65,8 +65,8 @@ def progressive(
             flags = [f"--previous={previous}"] if previous else []
             run("search.py", f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
         summaries.append(run_folder.summary_of(folder))
-        show(summaries)
         previous = folder
+    show(summaries)
 
     console.say(f"\nTraining from scratch: {training}")
     folder = os.path.join(workdir, "train")
