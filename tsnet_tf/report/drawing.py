@@ -2,7 +2,8 @@
 
 The streams are rows, dense above sparse; a box is a block group. Its height is the expansion, the number inside the
 output channels, the small number below the depth, the colour the spatial and the hatch the temporal kernel. Arrows
-between the rows are fusions, stars are attention blocks. Beside every stage stands its cost in GMACs per view.
+between the rows are fusions, stars are attention blocks. Beside every stage stands its cost per view, in GMACs or, if
+it is small, in MMACs.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ def _draw_stages(axes: Axes, genotype: Space, cost: Complexity, rows: dict[str, 
 
 
 def _gmacs(gmacs: float) -> str:
+    if gmacs < 0.01:
+        return f"{1000 * gmacs:.2g} MMACs"
     return f"{gmacs:.2g} GMACs" if gmacs < 1 else f"{gmacs:.2f} GMACs"
 
 

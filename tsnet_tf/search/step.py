@@ -149,6 +149,11 @@ def search(
             clips(train_splits, batch_size, 0), clips(validation_splits, validation_batch_size, 1)
         )
 
+    def measure(metrics: dict[str, float]) -> dict[str, float]:
+        # While alpha is frozen nothing is measured on the validation clips.
+        known = {k: v for k, v in metrics.items() if k != "indicator" or float(model.means[k].count)}
+        return {**known, **model.state_of_search()}
+
     run_folder.write_settings(workdir, labels)
     train_loop(
         model,
@@ -157,10 +162,10 @@ def search(
         workdir=workdir,
         title=f"search: {name}",
         pace=Pace(steps, report_every, checkpoint_every),
-        measure=lambda metrics: {**metrics, **model.state_of_search()},
+        measure=measure,
         shown=lambda m: {
             "loss": f"{m['loss']:.2f}",
-            "indicator": f"{m['indicator']:.2f}",
+            "indicator": f"{m['indicator']:.2f}" if "indicator" in m else "-",
             "entropy": f"{m['entropy']:.1f}",
             "GMACs": f"{m['expected_gmacs']:.3g} (target {target_gmacs:g})",
         },
