@@ -1,25 +1,25 @@
-"""A small two-stream space, and models of it whose weights hide nothing."""
+"""The demo's two-stream space, and models of it whose weights hide nothing."""
 
+import pathlib
+
+import gin
 import keras
 import numpy as np
 import pytest
 
+import tsnet_tf.search.step  # noqa: F401 (registers what the gin files name)
 from tsnet_tf.space import two_stream
 from tsnet_tf.space.table1 import table1
 
 
 @pytest.fixture(scope="session")
 def space():
-    return table1(
-        name="small",
-        sparse_width=0.25,
-        dense_width=0.375,
-        depths=((1, 1), (1, 1), (1, 2, 1), (1, 1)),
-        resolution=32,
-        classes=5,
-        hidden=16,
-        dropout=0.0,
-    )
+    """The demo's space, for five classes."""
+    gin.add_config_file_search_path(str(pathlib.Path(__file__).parents[2]))
+    gin.parse_config_file("gin/demo/settings.gin")
+    settings = gin.get_bindings("table1")
+    gin.clear_config()
+    return table1(**{**settings, "classes": 5})
 
 
 @pytest.fixture(scope="session")
