@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHORT = [
     "search.epochs = 0.5",
+    "search.finetune_epochs = 0.5",
     "search.recalibration_batches = 2",
     "search.report_every = 1",
     "train.epochs = 0.5",

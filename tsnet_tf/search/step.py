@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import time
 
 import gin
@@ -32,6 +33,7 @@ from tsnet_tf.training import run_folder
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.strategy import strategy as make_strategy
+from tsnet_tf.training.train import fit
 
 gin.external_configurable(table1, "table1")  # the space itself knows no gin
 joint = gin.external_configurable(SearchModel, "joint")
@@ -56,6 +58,7 @@ def search(
     views: str = "1-center",
     epochs: float = gin.REQUIRED,
     alpha_warmup: float = 0.1,
+    finetune_epochs: float = 0.0,
     batch_size: int = 64,
     validation_batch_size: int = 64,
     recalibration_batches: int = 16,
@@ -85,6 +88,7 @@ def search(
       views: protocol of that accuracy.
       epochs: length, in passes over the training videos.
       alpha_warmup: part of the run in which alpha stands still.
+      finetune_epochs: how much longer the found architecture is trained by itself, in passes over the training videos.
       batch_size, validation_batch_size: clips per step, over all replicas.
       recalibration_batches: batches over which BN statistics are measured for the found architecture.
       report_every, checkpoint_every: in steps.
@@ -181,8 +185,21 @@ def search(
         name=f"{space.name}_{name}",
         notes=(f"Found by the search step '{name}': {how} for {target_gmacs:g} GMACs per view.",),
     )
-    fixed_model = TwoStreamModel(genotype)
-    inherit(fixed_model, network)
+    with strategy.scope():
+        fixed_model = TwoStreamModel(genotype, synchronized=synchronized)
+        inherit(fixed_model, network)
+    if finetune_epochs:
+        fit(
+            fixed_model,
+            dataset,
+            train_splits,
+            strategy,
+            workdir=os.path.join(workdir, "finetune"),
+            title=f"fine-tuning: {name}",
+            pace=Pace(math.ceil(finetune_epochs * videos / batch_size), report_every, checkpoint_every),
+            batch_size=batch_size,
+            seed=2 * seed + 2,
+        )
     clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
     recalibrate(fixed_model, clips, recalibration_batches)
     result = evaluate(fixed_model, dataset, test_split, views)

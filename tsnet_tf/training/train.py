@@ -73,35 +73,18 @@ def train(
     strategy = make_strategy()
     with strategy.scope():
         model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
-        model.compile(
-            weight_optimizer(steps),
-            loss=_SmoothedCrossEntropy(len(labels), label_smoothing),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=False,
-        )
-        model.optimizer.build(model.trainable_variables)
-
-    def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
-        return pipeline.train_clips(
-            dataset,
-            train_splits,
-            batch_size=batch_size,
-            frames=space.frames,
-            frame_stride=dataset.span // space.frames,
-            seed=seed,
-            input_context=context,
-            skip_batches=done,
-        )
-
     run_folder.write_settings(workdir, labels)
-    train_loop(
+    fit(
         model,
-        make_dataset,
+        dataset,
+        train_splits,
         strategy,
         workdir=workdir,
         title="training",
         pace=Pace(steps, report_every, checkpoint_every),
-        shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"},
+        batch_size=batch_size,
+        label_smoothing=label_smoothing,
+        seed=seed,
     )
     summary = {
         "step": "train",
@@ -114,6 +97,66 @@ def train(
     }
     run_folder.finish(workdir, model, summary)
     return summary
+
+
+def fit(
+    model: TwoStreamModel,
+    dataset: VideoDataset,
+    splits: tuple[str, ...],
+    strategy: tf.distribute.Strategy,
+    *,
+    workdir: str,
+    title: str,
+    pace: Pace,
+    batch_size: int,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Trains a fixed model on the clips of ``splits``, from the weights it has or the latest checkpoint in ``workdir``.
+
+    Args:
+      model: made under ``strategy``.
+      dataset: the videos.
+      splits: splits to train on.
+      strategy: how the work is spread.
+      workdir: folder of checkpoints, metrics and TensorBoard events.
+      title: what is being done, for the progress bar.
+      pace: how long, and how often to report and save.
+      batch_size: clips per step, over all replicas.
+      label_smoothing: probability spread over the other classes.
+      seed: of the clips.
+    """
+    space = model.space
+    with strategy.scope():
+        model.compile(
+            weight_optimizer(pace.steps),
+            loss=_SmoothedCrossEntropy(space.classes, label_smoothing),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+
+    def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
+        return pipeline.train_clips(
+            dataset,
+            splits,
+            batch_size=batch_size,
+            frames=space.frames,
+            frame_stride=dataset.span // space.frames,
+            seed=seed,
+            input_context=context,
+            skip_batches=done,
+        )
+
+    train_loop(
+        model,
+        make_dataset,
+        strategy,
+        workdir=workdir,
+        title=title,
+        pace=pace,
+        shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"},
+    )
 
 
 class _SmoothedCrossEntropy(keras.losses.Loss):
