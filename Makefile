@@ -55,7 +55,7 @@ test: lint
 	@$(PY) -m pytest -n 2
 
 test-slow: $(READY)
-	@$(PY) -m pytest -m slow
+	@$(PY) -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(READY)
 	@$(PY) -m ruff check .
