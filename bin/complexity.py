@@ -1,7 +1,12 @@
-"""Prints what an architecture costs: multiply-adds (MACs) per view and parameters, by stage and stream.
+"""Prints what an architecture costs, how large a space is, or how our counts compare with the paper's.
 
-python bin/complexity.py --genotype=runs/demo/train/genotype.json
-python bin/complexity.py --genotype=x3d_s --resolution=182 --json
+  python bin/complexity.py --genotype=x3d_s --resolution=182
+  python bin/complexity.py --genotype=runs/demo/train/genotype.json --json
+  python bin/complexity.py --space=table1 --gin_bindings="table1.dense_frames = 16"
+  python bin/complexity.py --space=my_space.py
+  python bin/complexity.py --published
+
+Multiply-adds (MACs) are per view; a video is tested with 10 views (10-Center) or 30 (10-LeftCenterRight).
 """
 
 import dataclasses
@@ -9,23 +14,41 @@ import json
 
 from absl import flags
 
-from tsnet_tf import cli
+from tsnet_tf import cli, console
 from tsnet_tf.errors import UserError
+from tsnet_tf.search import spaces
+from tsnet_tf.space import cost, genotype, published
+from tsnet_tf.space import two_stream as ts
 
 GENOTYPE = flags.DEFINE_string("genotype", None, "Name of a published architecture, or path of a genotype file.")
 RESOLUTION = flags.DEFINE_integer(
     "resolution", None, "Side of the input, pixels; default the genotype's.", lower_bound=1
 )
 FRAMES = flags.DEFINE_integer("frames", None, "Frames of a single-stream genotype; default its own.", lower_bound=1)
+SPACE = flags.DEFINE_string("space", None, "table1, or path of a .json or .py file: counts its architectures.")
+PUBLISHED = flags.DEFINE_bool("published", False, "Every size that the paper states, beside ours.")
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
+
+VIEWS = {"10-center": 10, "10-left_center_right": 30}
 
 
 def main() -> None:
-    from tsnet_tf import console
-    from tsnet_tf.space import cost, genotype
+    wanted = [bool(GENOTYPE.value), bool(SPACE.value), PUBLISHED.value]
+    if sum(wanted) != 1:
+        raise UserError(
+            "expected one of --genotype=NAME_OR_FILE, --space=table1_OR_FILE and --published, found "
+            f"{sum(wanted)}; names are {', '.join(genotype.archived())}"
+        )
+    if PUBLISHED.value:
+        show_published()
+    elif SPACE.value:
+        # Through gin, so that --gin_bindings reach it.
+        show_space(spaces.configured_table1() if SPACE.value == "table1" else genotype.load_space(SPACE.value))
+    else:
+        show_genotype()
 
-    if not GENOTYPE.value:
-        raise UserError(f"expected --genotype=NAME_OR_FILE, with NAME one of {', '.join(genotype.archived())}")
+
+def show_genotype() -> None:
     space = genotype.load(GENOTYPE.value)
     if FRAMES.value:
         if space.dense is not None:
@@ -33,21 +56,84 @@ def main() -> None:
         space = dataclasses.replace(space, streams=(dataclasses.replace(space.sparse, frames=FRAMES.value),))
     resolution = RESOLUTION.value or space.resolution
     found = cost.complexity(space, resolution)
-    rows = [
-        {"stream": stream, "stage": place, "gmacs": row.macs / 1e9, "params_m": row.params / 1e6}
-        for (stream, place), row in found.rows.items()
-    ]
+    shapes = cost.output_shapes(space, resolution)
+    per_video = {name: views * found.gmacs for name, views in VIEWS.items()}
     if JSON.value:
-        summary = {"genotype": space.name, "resolution": resolution, "frames": space.frames, "gmacs": found.gmacs}
-        print(json.dumps({**summary, "params_m": found.params_m, "rows": rows}, indent=2))
+        rows = [
+            {
+                "stream": stream,
+                "stage": place,
+                "gmacs": row.macs / 1e9,
+                "params_m": row.params / 1e6,
+                "activations_m": row.activations / 1e6,
+                "output_shape": shapes[stream, place],
+            }
+            for (stream, place), row in found.rows.items()
+        ]
+        summary = {
+            "genotype": space.name,
+            "resolution": resolution,
+            "frames": space.frames,
+            "gmacs": found.gmacs,
+            "params_m": found.params_m,
+            "activations_m": found.activations_m,
+            "gmacs_per_video": per_video,
+        }
+        print(json.dumps({**summary, "rows": rows}, indent=2))
         return
+
+    def line(stream: str, place: str, of: cost.Cost, shape: str = "") -> list[str]:
+        return [stream, place, *(f"{n:.4f}" for n in (of.macs / 1e9, of.params / 1e6, of.activations / 1e6)), shape]
+
     console.table(
         f"{space.name}: {space.frames} frames of {resolution} x {resolution}, one view",
-        ["stream", "stage", "GMACs", "params M"],
+        ["stream", "stage", "GMACs", "params M", "activations M", "output C x T x H x W"],
         [
-            *([r["stream"], r["stage"], f"{r['gmacs']:.4f}", f"{r['params_m']:.4f}"] for r in rows),
-            ["all", "", f"{found.gmacs:.4f}", f"{found.params_m:.4f}"],
+            *(line(*key, row, " x ".join(map(str, shapes[key]))) for key, row in found.rows.items()),
+            line("all", "", found.total),
+            *(["one video", name, f"{gmacs:.4f}", "", "", ""] for name, gmacs in per_video.items()),
         ],
+    )
+
+
+def show_space(space: ts.Space) -> None:
+    """The space and what each progressive step searches of it."""
+    blocks = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
+    steps = {
+        "sparse stream": [f"sparse/*/{kind}" for kind in blocks],
+        "dense stream": [f"dense/*/{kind}" for kind in blocks],
+        "fusion": ["*/fusion"],
+        "attention": ["*/attention"],
+        "all": ["*"],
+    }
+    smallest = ts.values_of(cost.smallest(space))
+    rows = []
+    for name, free in steps.items():
+        if space.dense is None and name in ("dense stream", "fusion"):
+            continue
+        part = ts.restrict(space, free, smallest)
+        rows.append((name, len(ts.choices(part)), ts.size(part), ts.entropy_of_uniform(part)))
+    low, high = cost.complexity(cost.smallest(space)).gmacs, cost.complexity(cost.largest(space)).gmacs
+    if JSON.value:
+        parts = [dict(zip(("part", "choices", "architectures", "nats"), row, strict=True)) for row in rows]
+        print(json.dumps({"space": space.name, "gmacs": {"smallest": low, "largest": high}, "parts": parts}, indent=2))
+        return
+    console.table(
+        f"{space.name}: {low:.3g} to {high:.3g} GMACs per view at {space.resolution} x {space.resolution}",
+        ["part", "choices", "architectures", "nats"],
+        [(name, choices, f"{count:.2g}" if count > 1e6 else count, f"{nats:.1f}") for name, choices, count, nats in rows],
+    )
+
+
+def show_published() -> None:
+    found = published.figures()
+    if JSON.value:
+        print(json.dumps([{**dataclasses.asdict(f), "difference": f.difference} for f in found], indent=2))
+        return
+    console.table(
+        "The paper's figures about size, and ours",
+        ["source", "model", "quantity", "published", "ours", "difference"],
+        [(f.source, f.model, f.quantity, f"{f.published:g}", f"{f.ours:.4g}", f"{f.difference:+.1%}") for f in found],
     )
 
 

@@ -9,9 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-# Bound to the real standard output, so that a library's prints can be redirected without losing ours.
-_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 _PLAIN_LINE_EVERY_SECONDS = 15.0
+_WIDTH_OF_FILES = 160  # characters
+
+# Bound to the real standard output, so that a library's prints can be redirected without losing ours. In a file or a
+# pipe nothing says how wide a line may be, and tables are not to be squeezed.
+_console = Console(
+    file=sys.stdout, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES
+)
 
 
 def say(text: str) -> None:
@@ -28,7 +33,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """Prints a table; numbers are right-aligned, the first column is left-aligned."""
     drawn = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if index == 0 else "right")
+        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(str(cell) for cell in row))
     _console.print(drawn)

@@ -1,12 +1,15 @@
-"""The cost function's numbers are those of the model that is built: parameters, and operations in its graph."""
+"""The cost function's numbers are those of the model that is built: Keras's parameters, TensorFlow's profiler."""
 
 import math
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
+from tsnet_tf.layers import depthwise_conv3d
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.space import cost, two_stream
+from tsnet_tf.space import cost, genotype, two_stream
+from tsnet_tf.space.table1 import table1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -23,51 +26,56 @@ def test_parameters_of_one_stream_and_of_the_largest(space):
         assert cost.complexity(genotype).total.params == count
 
 
-def multiply_adds(operation) -> int:
-    """What an operation of a graph multiplies, from its shapes alone."""
-    inputs = [tuple(x.shape) for x in operation.inputs]
-    outputs = math.prod(operation.outputs[0].shape) if operation.type in COUNTED else 0
-    if operation.type == "Conv2D":
-        return outputs * math.prod(inputs[1][:3])
-    if operation.type == "DepthwiseConv2dNative":
-        return outputs * math.prod(inputs[1][:2])
-    if operation.type == "MatMul":
-        return outputs * inputs[0][1]
-    if operation.type == "Einsum":
-        terms = operation.get_attr("equation").decode().split("->")[0].split(",")
-        axes = {
-            axis: size
-            for term, shape in zip(terms, inputs, strict=True)
-            for axis, size in zip(term, shape, strict=True)
-        }
-        return math.prod(axes.values()) if len(terms) > 1 else 0
-    return 0
+@ops.RegisterStatistics("Einsum", "flops")
+def einsum_flops(graph, node):
+    """What TensorFlow's profiler does not know: a product of two tensors, two operations for every multiply-add."""
+    inputs = [graph.get_tensor_by_name(f"{name}:0" if ":" not in name else name) for name in node.input]
+    terms = node.attr["equation"].s.decode().split("->")[0].split(",")
+    axes = {a: size for term, x in zip(terms, inputs, strict=True) for a, size in zip(term, x.shape, strict=True)}
+    return ops.OpStats("flops", 2 * math.prod(axes.values()) if len(terms) > 1 else 0)
 
 
-COUNTED = {"Conv2D", "DepthwiseConv2dNative", "MatMul", "Einsum"}
+def textbook_depthwise_conv3d(x, kernel, frames, stride=1):
+    """Every temporal tap over every frame, those before and after the clip (zeros) included, as they are counted."""
+    taps, half = kernel.shape[0], kernel.shape[1] // 2
+    batch = x.shape[0] // frames
+    x = tf.pad(x, [[taps // 2 * batch] * 2, [half] * 2, [half] * 2, [0, 0]])
+    shifted = [x[t * batch : (t + frames) * batch] for t in range(taps)]
+    strides = [1, stride, stride, 1]
+    return tf.add_n([tf.nn.depthwise_conv2d(s, kernel[t][..., None], strides, "VALID") for t, s in enumerate(shifted)])
 
 
-def beyond_the_clip(genotype) -> int:
-    """Multiplications with the zero frames before and after a clip: they are counted, but nobody does them."""
-    total = 0
-    for part in cost.parts(genotype):
-        if part.name == "stem":
-            stream = next(s for s in genotype.streams if s.name == part.stream)
-            side = genotype.resolution // 2
-            total += 2 * side * side * stream.stem_channels  # 3 taps: one frame is missing at either end
-    return total
-
-
-@pytest.mark.parametrize("seed", [0])
-def test_multiply_adds_equal_those_in_the_graph(space, draw_architecture, seed):
-    # One temporal tap in the blocks, so that the stem is the only place where a kernel reaches beyond the clip.
-    genotype = draw_architecture(
-        two_stream.pick(space, {c.label: 1 for c in two_stream.choices(space) if c.kind == "temporal_kernel"}), seed
-    )[1]
-    assert any(v is True for v in two_stream.values_of(genotype).values())
+def profiled_macs(genotype):
+    """Half of the floating-point operations that the profiler finds in the convolutions and products of the graph."""
     model = TwoStreamModel(genotype)
     clips = tf.TensorSpec([1, genotype.frames, genotype.resolution, genotype.resolution, 3])
     graph = tf.function(lambda x: model(x)).get_concrete_function(clips).graph
     assert not [op.type for op in graph.get_operations() if "Call" in op.type or op.type in ("While", "If")]
-    count = sum(multiply_adds(operation) for operation in graph.get_operations())
-    assert count + beyond_the_clip(genotype) == cost.complexity(genotype).total.macs
+    options = {
+        **tf.compat.v1.profiler.ProfileOptionBuilder.float_operation(),
+        "account_type_regexes": ["Conv2D", "DepthwiseConv2dNative", "MatMul", "Einsum"],
+        "output": "none",
+    }
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 2
+
+
+def assert_counts_agree(genotype, monkeypatch):
+    monkeypatch.setattr(depthwise_conv3d, "depthwise_conv3d", textbook_depthwise_conv3d)
+    assert profiled_macs(genotype) == pytest.approx(cost.complexity(genotype).total.macs, rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_multiply_adds_equal_the_profilers(space, draw_architecture, monkeypatch, seed):
+    assert_counts_agree(draw_architecture(space, seed)[1], monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_multiply_adds_of_the_papers_space_equal_the_profilers(draw_architecture, monkeypatch, seed):
+    assert_counts_agree(draw_architecture(table1(), seed)[1], monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", genotype.archived())
+def test_multiply_adds_of_published_models_equal_the_profilers(monkeypatch, name):
+    assert_counts_agree(genotype.load(name), monkeypatch)

@@ -58,14 +58,15 @@ def test_one_block_by_hand():
     # Head:   8 x 6 x 5 = 240, then 5 x 7 = 35; classifier 7 x 3 = 21.
     # Parameters: stem 108 + 12 + BN 8; block 48 + 324 + (192 + 12 + 8) + 72 + BN (24 + 24 + 12) + shortcut 24 + 12;
     #             head 30 + BN 10 + 35; classifier 21 + 3.
+    # Activations: stem 2 x 32 x 4; block 32 x 12 + 8 x 12 + (12 + 8) + 8 x 6 + 8 x 6; head 8 x 5 + 7; classifier 3.
     found = cost.complexity(tiny())
     assert found.rows == {
-        ("sparse", "stem"): cost.Cost(3840, 128),
-        ("sparse", "s1"): cost.Cost(5088, 752),
-        ("sparse", "head"): cost.Cost(275, 75),
-        ("both", "head"): cost.Cost(21, 24),
+        ("sparse", "stem"): cost.Cost(3840, 128, 256),
+        ("sparse", "s1"): cost.Cost(5088, 752, 596),
+        ("sparse", "head"): cost.Cost(275, 75, 47),
+        ("both", "head"): cost.Cost(21, 24, 3),
     }
-    assert found.total == cost.Cost(3840 + 5088 + 275 + 21, 128 + 752 + 75 + 24)
+    assert found.total == cost.Cost(3840 + 5088 + 275 + 21, 128 + 752 + 75 + 24, 256 + 596 + 47 + 3)
 
 
 def test_second_block_has_neither_squeeze_excite_nor_shortcut():
@@ -73,6 +74,7 @@ def test_second_block_has_neither_squeeze_excite_nor_shortcut():
     one, two = (cost.complexity(tiny(depth)).rows["sparse", "s1"] for depth in (1, 2))
     assert two.macs - one.macs == 8 * (72 + 324 + 72)
     assert two.params - one.params == 72 + 324 + 72 + 60
+    assert two.activations - one.activations == 8 * (12 + 12 + 6)
 
 
 def test_attention_by_hand():
@@ -84,20 +86,22 @@ def test_attention_by_hand():
     off, on = (cost.complexity(space).rows["sparse", "s1"] for space in spaces)
     assert on.macs - off.macs == 8 * 126 + 162
     assert on.params - off.params == 42 + 21 + 12 + 36 + 36 + 12
+    # 8 positions of 6 states, 3 nodes, 6 states back and 6 channels; V and two graph convolutions of 6 x 3.
+    assert on.activations - off.activations == 8 * (6 + 3 + 6 + 6) + 3 * 18
 
 
 @pytest.mark.parametrize(
-    "kind, macs, params",
+    "kind, macs, params, activations",
     # 8 sparse positions, 3 dense channels, 6 sparse channels, 4 dense frames to a sparse one.
     [
-        ("none", 0, 0),
-        ("time_to_channel", 8 * 12 * 6, 12 * 6),
-        ("time_strided_sampling", 8 * 3 * 6, 3 * 6),
+        ("none", 0, 0, 0),
+        ("time_to_channel", 8 * 12 * 6, 12 * 6, 8 * 6),
+        ("time_strided_sampling", 8 * 3 * 6, 3 * 6, 8 * 6),
         # 5 frames x 3 to 6 channels, then 6 to 6; BN of 6.
-        ("time_strided_conv", 8 * (5 * 3 * 6 + 6 * 6), 5 * 3 * 6 + 6 * 6 + 12),
+        ("time_strided_conv", 8 * (5 * 3 * 6 + 6 * 6), 5 * 3 * 6 + 6 * 6 + 12, 8 * (6 + 6)),
     ],
 )
-def test_fusion_by_hand(kind, macs, params):
+def test_fusion_by_hand(kind, macs, params, activations):
     def genotype(kind):
         sparse = tiny(fusion=(kind,)).sparse
         dense_group = Group(1, 1, 2, (1,), (3,), (3,), (2.0,))
@@ -105,6 +109,7 @@ def test_fusion_by_hand(kind, macs, params):
 
     without, fused = (cost.complexity(genotype(k)).rows["sparse", "s1"] for k in ("none", kind))
     assert (fused.macs - without.macs, fused.params - without.params) == (macs, params)
+    assert fused.activations - without.activations == activations
 
 
 def test_tables_hold_the_cost_of_every_combination():
@@ -116,6 +121,21 @@ def test_tables_hold_the_cost_of_every_combination():
             genotype = two_stream.pick(space, {**others, **chosen})
             alone = next(p for p in cost.parts(genotype) if (p.stream, p.name) == (part.stream, part.name))
             assert alone.table == (part.table[index],)
+
+
+def test_output_shapes_halve_odd_sizes_upwards():
+    space = two_stream.pick(table1(), two_stream.values_of(cost.smallest(table1())))
+    shapes = cost.output_shapes(space, 182)  # 91, then 46, 23, 12 and 6
+    assert [shapes["sparse", place] for place in ("stem", "s1", "s2", "s3", "s4", "head")] == [
+        (24, 4, 91, 91),
+        (32, 4, 46, 46),
+        (64, 4, 23, 23),
+        (128, 4, 12, 12),
+        (248, 4, 6, 6),
+        (2048, 1, 1, 1),
+    ]
+    assert shapes["dense", "s4"] == (32, 32, 6, 6) and shapes["both", "head"] == (400, 1, 1, 1)
+    assert set(shapes) == set(cost.complexity(space).rows)
 
 
 def test_open_variables_have_no_single_cost():

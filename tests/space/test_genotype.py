@@ -76,7 +76,7 @@ def test_a_value_is_plain_and_an_open_variable_is_a_list():
         ),
         (
             edited(lambda d: first_group(d).update(channels="many")),
-            "it.json: space 'small': sparse/s1/g1/channels: expected a whole number above 0, found 'many'",
+            "it.json: space 'small': sparse/s1/g1/channels: expected an even whole number above 0, found 'many'",
         ),
         (
             edited(lambda d: first_group(d).update(depth="two")),
@@ -86,8 +86,8 @@ def test_a_value_is_plain_and_an_open_variable_is_a_list():
             edited(lambda d: d["streams"][0].update(groups=3)),
             "it.json: sparse stream: groups: expected a list, found 3",
         ),
-        (edited(lambda d: first_group(d).update(channels=None)), "expected a whole number above 0, found None"),
-        (edited(lambda d: first_group(d).update(channels={"a": 1})), "expected a whole number above 0, found"),
+        (edited(lambda d: first_group(d).update(channels=None)), "expected an even whole number above 0, found None"),
+        (edited(lambda d: first_group(d).update(channels={"a": 1})), "expected an even whole number above 0, found"),
         (
             edited(lambda d: d["streams"][0].update(frames="four")),
             "it.json: .*sparse stream: frames: expected a whole number above 0, found 'four'",

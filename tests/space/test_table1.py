@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tsnet_tf.space import two_stream
-from tsnet_tf.space.table1 import attention_places, scaled, span, table1
+from tsnet_tf.space.table1 import scaled, span, spread, table1
 
 ARCHITECTURE = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
 
@@ -102,5 +102,6 @@ def test_scaled_channels_are_even():
 
 
 def test_attention_places_end_with_the_last_group():
-    assert [sorted(attention_places(groups)) for groups in (1, 2, 3, 4)] == [[0], [0, 1], [1, 2], [1, 3]]
-    assert math.prod(2 for groups in (2, 4, 3) for _ in attention_places(groups)) == 2**6
+    assert [sorted(spread(2, groups)) for groups in (1, 2, 3, 4)] == [[0], [0, 1], [1, 2], [1, 3]]
+    assert spread(0, 3) == set() and spread(1, 3) == {2} and spread(4, 3) == {0, 1, 2}
+    assert math.prod(2 for groups in (2, 4, 3) for _ in spread(2, groups)) == 2**6

@@ -16,10 +16,9 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import selection
+from tsnet_tf.search import selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.joint_step import SearchModel, architecture_values
 from tsnet_tf.space.cost import complexity
-from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import (
     Space,
     choices,
@@ -35,7 +34,6 @@ from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
 
-gin.external_configurable(table1, "table1")  # the space itself knows no gin
 joint = gin.external_configurable(SearchModel, "joint")
 
 

@@ -1,11 +1,12 @@
-"""What an architecture costs: multiply-adds (MACs) and parameters.
+"""What an architecture costs: multiply-adds (MACs), parameters and activations.
 
 The cost of an architecture is a sum of `Part`s (stem, block groups, fusions, attention blocks, heads), and each part
 depends on a handful of variables. `parts` tabulates every part over the candidates of those variables, so the same
 numbers serve a single genotype, TensorFlow look-ups over sampled choices, and expectations under a distribution.
 
 Counted are convolutions, matrix products and fully connected layers, as X3D's published figures are; normalisation,
-activations and additions are not. Parameters are the trainable ones.
+activation functions and additions are not. Parameters are the trainable ones. Activations are the numbers that those
+convolutions, products and layers put out.
 """
 
 import dataclasses
@@ -31,13 +32,14 @@ FUSION_KERNEL = 5  # frames seen by the time-strided convolution (SlowFast, sect
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Multiply-adds for one view, and trainable parameters."""
+    """Multiply-adds for one view, trainable parameters, and activations for one view."""
 
     macs: int = 0
     params: int = 0
+    activations: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.macs + other.macs, self.params + other.params)
+        return Cost(self.macs + other.macs, self.params + other.params, self.activations + other.activations)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Complexity:
         """Millions of trainable parameters."""
         return self.total.params / 1e6
 
+    @property
+    def activations_m(self) -> float:
+        """Millions of activations per view."""
+        return self.total.activations / 1e6
+
 
 def parts(space: Space, resolution: int | None = None) -> tuple[Part, ...]:
     """The cost of ``space`` in addends, at ``resolution`` (default: the space's own) for one view."""
@@ -100,6 +107,19 @@ def complexity(genotype: Space, resolution: int | None = None) -> Complexity:
         key = (part.stream, part.place)
         rows[key] = rows.get(key, Cost()) + part.table[0]
     return Complexity(sum(rows.values(), Cost()), rows)
+
+
+def output_shapes(genotype: Space, resolution: int | None = None) -> dict[tuple[str, str], tuple[int, int, int, int]]:
+    """``(channels, frames, height, width)`` at the end of each (stream, place); the head's are pooled: 1 x 1 x 1."""
+    shapes = {}
+    for stream in genotype.streams:
+        size = ((resolution or genotype.resolution) + 1) // 2
+        shapes[stream.name, "stem"] = (stream.stem_channels, stream.frames, size, size)
+        for group in stream.groups:
+            size = (size + 1) // 2 if group.stride == 2 else size
+            shapes[stream.name, f"s{group.stage}"] = (group.channels[0], stream.frames, size, size)
+        shapes[stream.name, "head"] = (genotype.hidden, 1, 1, 1)
+    return {**shapes, ("both", "head"): (genotype.classes, 1, 1, 1)}
 
 
 def smallest(space: Space) -> Space:
@@ -169,13 +189,14 @@ def _parts(space: Space, resolution: int) -> Iterator[Part]:
                 positions, c, stream.head_channels, space.hidden
             ),
         )
-    classifier = Cost(space.hidden * space.classes, space.hidden * space.classes + space.classes)
+    weights = space.hidden * space.classes
+    classifier = Cost(weights, weights + space.classes, space.classes)
     yield Part("both", "head", "classifier", (), (classifier,))
 
 
 def _stem(stream: Stream, size: int) -> Cost:
     positions, c, t = stream.frames * size * size, stream.stem_channels, stream.stem_temporal_kernel
-    return Cost(positions * (27 * c + t * c), 27 * c + t * c + 2 * c)
+    return Cost(positions * (27 * c + t * c), 27 * c + t * c + 2 * c, 2 * positions * c)
 
 
 def _group(group: Group, first: int, size: int, frames: int, before, channels, temporal, spatial, expansion) -> Cost:
@@ -196,14 +217,17 @@ def _block(frames, size, stride, before, channels, temporal, spatial, expansion,
     depthwise = inner * temporal * spatial * spatial
     macs = entering * before * inner + leaving * (depthwise + inner * channels)
     params = before * inner + depthwise + inner * channels + 4 * inner + 2 * channels
+    activations = entering * inner + leaving * (inner + channels)
     if with_squeeze:
         squeezed = squeeze_channels(inner)
         macs += 2 * inner * squeezed
         params += 2 * inner * squeezed + inner + squeezed
+        activations += inner + squeezed
     if stride == 2 or before != channels:
         macs += leaving * before * channels
         params += before * channels + 2 * channels
-    return Cost(macs, params)
+        activations += leaving * channels
+    return Cost(macs, params, activations)
 
 
 def _fusion(positions: int, ratio: int, dense: int, sparse: int, kind: str) -> Cost:
@@ -211,11 +235,11 @@ def _fusion(positions: int, ratio: int, dense: int, sparse: int, kind: str) -> C
     if kind == "none":
         return Cost()
     fused = {"time_to_channel": ratio * dense, "time_strided_sampling": dense, "time_strided_conv": 2 * dense}[kind]
-    macs, params = positions * fused * sparse, fused * sparse
-    if kind == "time_strided_conv":
-        weights = FUSION_KERNEL * dense * 2 * dense
-        macs, params = macs + positions * weights, params + weights + 2 * fused
-    return Cost(macs, params)
+    projection = Cost(positions * fused * sparse, fused * sparse, positions * sparse)
+    if kind != "time_strided_conv":
+        return projection
+    weights = FUSION_KERNEL * dense * fused
+    return projection + Cost(positions * weights, weights + 2 * fused, positions * fused)
 
 
 def _glore(positions: int, c: int, nodes: int) -> Cost:
@@ -225,8 +249,10 @@ def _glore(positions: int, c: int, nodes: int) -> Cost:
     graph = nodes * nodes * states + states * states * nodes
     back = positions * states * nodes + positions * states * c
     params = c * states + states + c * nodes + nodes + nodes * nodes + nodes + states * states + states * c + 2 * c
-    return Cost(to_graph + graph + back, params)
+    activations = positions * (states + nodes) + 3 * states * nodes + positions * (states + c)
+    return Cost(to_graph + graph + back, params, activations)
 
 
 def _stream_head(positions: int, c: int, width: int, hidden: int) -> Cost:
-    return Cost(positions * c * width + width * hidden, c * width + 2 * width + width * hidden)
+    weights = width * hidden
+    return Cost(positions * c * width + weights, c * width + 2 * width + weights, positions * width + hidden)

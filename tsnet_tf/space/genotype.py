@@ -1,4 +1,4 @@
-"""Spaces and genotypes as JSON files.
+"""Spaces and genotypes as files: JSON, or for a space also Python.
 
 The file shows every group as one object. A variable with one candidate is a plain value, an open one a list::
 
@@ -17,7 +17,8 @@ Every label must be present and known: a misspelt one is refused, never ignored.
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+import runpy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsnet_tf.errors import UserError
@@ -56,6 +57,31 @@ def load(name_or_path: str) -> Space:
     return genotype
 
 
+def load_space(path: str) -> Space:
+    """Reads a space, or a genotype: JSON, or a Python file that defines ``SPACE``.
+
+    Raises:
+      UserError: no such file, a Python file that fails or has no ``SPACE``, or a space that cannot be built.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"expected a .json or .py file with a space, found nothing at '{path}'")
+    if not path.endswith(".py"):
+        with open(path, encoding="utf-8") as file:
+            return loads(file.read(), path)
+    try:
+        space = runpy.run_path(path).get("SPACE")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except Exception as error:
+        raise UserError(f"{path}: expected a Python file that runs, found {type(error).__name__}: {error}") from error
+    if not isinstance(space, Space):
+        raise UserError(f"{path}: expected SPACE, a tsnet_tf.space.two_stream.Space, found {type(space).__name__}")
+    try:
+        return validate(space)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def loads(text: str, source: str = "genotype") -> Space:
     """Reads a space or genotype from JSON text; ``source`` names it in errors.
 
@@ -63,8 +89,8 @@ def loads(text: str, source: str = "genotype") -> Space:
       UserError: broken JSON, a missing or unknown label, or a value that cannot be built.
     """
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = json.loads(text, object_pairs_hook=_distinct)
+    except ValueError as error:
         raise UserError(f"{source}: expected JSON, found {error}") from error
     top = _fields(data, Space, source)
     for label in ("streams", "notes"):
@@ -102,6 +128,15 @@ def dumps(space: Space) -> str:
         rows = ",\n".join(f"        {json.dumps(group)}" for group in groups)
         blocks.append(f'    {{\n{head},\n      "groups": [\n{rows}\n      ]\n    }}')
     return "{\n" + "\n".join(lines) + '\n  "streams": [\n' + ",\n".join(blocks) + "\n  ]\n}\n"
+
+
+def _distinct(pairs: Sequence[tuple[str, object]]) -> dict:
+    """An object of a JSON file; JSON itself would let a second entry of the same label win."""
+    labels = [label for label, _ in pairs]
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"the label '{repeated}' twice in one object")
+    return dict(pairs)
 
 
 def _expect_list(fields: Mapping, label: str, where: str) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from tsnet_tf.errors import UserError
 from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream, validate
 
 TEMPORAL_KERNELS = (1, 3, 5)  # Table 2
@@ -11,7 +12,7 @@ EXPANSIONS = (1.5, 6.0, 0.75)  # (min, max, step), every group of both streams
 DEPTHS = ((1, 2), (1, 4), (1, 3, 3, 4), (1, 3, 3))  # blocks of each group, stage by stage
 SPARSE_CHANNELS = ((32, 48, 8), (64, 88, 8), (128, 176, 16), (248, 344, 24))  # (min, max, step) of stages 1 to 4
 DENSE_CHANNELS = ((8, 16, 8), (8, 24, 8), (16, 32, 8), (32, 56, 8))
-STEM_CHANNELS = {"sparse": 24, "dense": 8}
+STEM_CHANNELS = (24, 8)  # of the sparse and the dense stream
 ATTENTION_STAGES = (2, 3, 4)
 ATTENTION_PLACES = 2  # in each of those stages and each stream: 2^6 x 2^6 = 4096 (section 5.5.3)
 
@@ -25,13 +26,24 @@ def table1(
     sparse_width: float = 1.0,
     dense_width: float = 1.0,
     depths: Sequence[Sequence[int]] = DEPTHS,
+    stem_channels: Sequence[int] = STEM_CHANNELS,
+    sparse_channels: Sequence[Sequence[int]] = SPARSE_CHANNELS,
+    dense_channels: Sequence[Sequence[int]] = DENSE_CHANNELS,
+    expansions: Sequence[float] = EXPANSIONS,
+    temporal_kernels: Sequence[int] = TEMPORAL_KERNELS,
+    spatial_kernels: Sequence[int] = SPATIAL_KERNELS,
     fusions: Sequence[str] = FUSIONS,
+    attention_stages: Sequence[int] = ATTENTION_STAGES,
+    attention_places: int = ATTENTION_PLACES,
     hidden: int = 2048,
     dropout: float = 0.5,
     classes: int = 400,
     glore_ratio: float = 1.5,
 ) -> Space:
     """The two-stream multivariate space; the defaults are the paper's.
+
+    Spaces that differ more than these settings can say are written out, as JSON or as Python
+    (`tsnet_tf.space.genotype.load_space`).
 
     Args:
       name: a name for people.
@@ -41,7 +53,15 @@ def table1(
       sparse_width: factor on the sparse stream's channels (the demo uses a quarter).
       dense_width: factor on the dense stream's channels.
       depths: blocks of each group, stage by stage.
+      stem_channels: channels of the stem, of the sparse and the dense stream.
+      sparse_channels: (min, max, step) of the sparse stream's channels, stage by stage.
+      dense_channels: the same of the dense stream.
+      expansions: (min, max, step) of the expansion.
+      temporal_kernels: sizes in frames.
+      spatial_kernels: sizes in pixels.
       fusions: candidate operations at the end of each group.
+      attention_stages: stages, from 1, with places for attention.
+      attention_places: number of places in each of them, at most one for a group.
       hidden: width of the layer before the classifier.
       dropout: rate before the classifier.
       classes: number of classes.
@@ -50,13 +70,47 @@ def table1(
     Raises:
       UserError: the settings do not make a space that can be built.
     """
+    rows = {"sparse_channels": sparse_channels, "dense_channels": dense_channels, "stem_channels": stem_channels}
+    for label, row in rows.items():
+        wanted = 2 if label == "stem_channels" else len(depths)
+        if len(row) != wanted:
+            raise UserError(f"{label}: expected {wanted} entries, found {len(row)}")
+
+    def stream(index: int, frames: int, channels, width: float, fusions: Sequence[str]) -> Stream:
+        groups = []
+        for stage, stage_depths in enumerate(depths, start=1):
+            candidates = tuple(sorted({scaled(c, width) for c in span(*channels[stage - 1])}))
+            places = spread(attention_places, len(stage_depths)) if stage in attention_stages else set()
+            for group, depth in enumerate(stage_depths):
+                groups.append(
+                    Group(
+                        stage=stage,
+                        depth=depth,
+                        stride=2 if group == 0 else 1,
+                        temporal_kernel=tuple(temporal_kernels),
+                        spatial_kernel=tuple(spatial_kernels),
+                        channels=candidates,
+                        expansion=span(*expansions),
+                        fusion=tuple(fusions),
+                        attention=(False, True) if group in places else (False,),
+                    )
+                )
+        return Stream(
+            name=("sparse", "dense")[index],
+            frames=frames,
+            stem_channels=scaled(stem_channels[index], width),
+            stem_temporal_kernel=3,
+            head_channels=int(2.25 * groups[-1].channels[-1] + 0.5),
+            groups=tuple(groups),
+        )
+
     return validate(
         Space(
             name=name,
             resolution=resolution,
             streams=(
-                _stream("sparse", sparse_frames, SPARSE_CHANNELS, sparse_width, depths, tuple(fusions)),
-                _stream("dense", dense_frames, DENSE_CHANNELS, dense_width, depths, ("none",)),
+                stream(0, sparse_frames, sparse_channels, sparse_width, fusions),
+                stream(1, dense_frames, dense_channels, dense_width, ("none",)),
             ),
             hidden=hidden,
             dropout=dropout,
@@ -67,44 +121,27 @@ def table1(
 
 
 def span(minimum: float, maximum: float, step: float) -> tuple[float, ...]:
-    """``(min, max, step)`` as the paper writes it: (1.5, 3.0, 0.75) is 1.5, 2.25, 3.0."""
-    return tuple(minimum + step * i for i in range(round((maximum - minimum) / step) + 1))
+    """``(min, max, step)`` as the paper writes it: (1.5, 3.0, 0.75) is 1.5, 2.25, 3.0.
+
+    Raises:
+      UserError: the steps miss the maximum.
+    """
+    if step <= 0 or maximum < minimum:
+        raise UserError(f"(min, max, step): expected min <= max and a step above 0, found {(minimum, maximum, step)}")
+    steps = round((maximum - minimum) / step)
+    if not math.isclose(minimum + steps * step, maximum):
+        raise UserError(
+            f"(min, max, step): expected steps of {step} from {minimum} that reach {maximum}, "
+            f"found {minimum + int((maximum - minimum) / step) * step} as the last"
+        )
+    return tuple(minimum + step * i for i in range(steps + 1))
 
 
-def attention_places(groups: int) -> set[int]:
-    """Which groups of a stage (from 0) may be followed by GloRe: `ATTENTION_PLACES`, uniformly, the last included."""
-    return {math.ceil(groups * (i + 1) / ATTENTION_PLACES) - 1 for i in range(ATTENTION_PLACES)}
+def spread(places: int, groups: int) -> set[int]:
+    """Which groups of a stage, from 0, have one of ``places`` uniform places: the last group always has one."""
+    return {math.ceil(groups * (i + 1) / places) - 1 for i in range(places)}
 
 
 def scaled(channels: float, width: float) -> int:
     """A channel number times ``width``, to the nearest even number, at least 2."""
-    return max(2, int(channels * width / 2 + 0.5) * 2)
-
-
-def _stream(name, frames, channels, width, depths, fusions) -> Stream:
-    groups = []
-    for stage, stage_depths in enumerate(depths, start=1):
-        candidates = tuple(sorted({scaled(c, width) for c in span(*channels[stage - 1])}))
-        places = attention_places(len(stage_depths)) if stage in ATTENTION_STAGES else set()
-        for index, depth in enumerate(stage_depths):
-            groups.append(
-                Group(
-                    stage=stage,
-                    depth=depth,
-                    stride=2 if index == 0 else 1,
-                    temporal_kernel=TEMPORAL_KERNELS,
-                    spatial_kernel=SPATIAL_KERNELS,
-                    channels=candidates,
-                    expansion=span(*EXPANSIONS),
-                    fusion=fusions,
-                    attention=(False, True) if index in places else (False,),
-                )
-            )
-    return Stream(
-        name=name,
-        frames=frames,
-        stem_channels=scaled(STEM_CHANNELS[name], width),
-        stem_temporal_kernel=3,
-        head_channels=int(2.25 * groups[-1].channels[-1] + 0.5),
-        groups=tuple(groups),
-    )
+    return channels if width == 1 else max(2, int(channels * width / 2 + 0.5) * 2)

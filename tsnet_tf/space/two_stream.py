@@ -261,6 +261,12 @@ def validate(space: Space) -> Space:
         _check_whole(f"space '{space.name}': {stream.name} stream", stream, sizes)
         if not stream.groups:
             raise UserError(f"space '{space.name}': {stream.name} stream: expected at least one group, found none")
+        stages = [group.stage for group in stream.groups]
+        if all(map(_is_whole, stages)) and stages != sorted(stages):
+            raise UserError(
+                f"space '{space.name}': {stream.name} stream: expected the stages in order, so that labels do not "
+                f"overlap, found {', '.join(map(str, stages))}"
+            )
         for position, group in zip(group_positions(stream), stream.groups, strict=True):
             where = f"space '{space.name}': {stream.name}/{position}"
             _check_whole(where, group, ("stage", "depth", "stride"))
@@ -298,7 +304,7 @@ def _check_candidates(where: str, kind: str, values: Iterable[Value]) -> None:
         elif kind == "expansion":
             good, expected = _is_number(value) and value > 0, "a number above 0"
         elif kind == "channels":
-            good, expected = _is_whole(value), "a whole number above 0"
+            good, expected = _is_whole(value) and value % 2 == 0, "an even whole number above 0"
         else:
             good, expected = _is_whole(value) and value % 2 == 1, "an odd whole number"
         if not good:
