@@ -121,7 +121,10 @@ def show_space(space: ts.Space) -> None:
     console.table(
         f"{space.name}: {low:.3g} to {high:.3g} GMACs per view at {space.resolution} x {space.resolution}",
         ["part", "choices", "architectures", "nats"],
-        [(name, choices, f"{count:.2g}" if count > 1e6 else count, f"{nats:.1f}") for name, choices, count, nats in rows],
+        [
+            (name, choices, f"{count:.2g}" if count > 1e6 else count, f"{nats:.1f}")
+            for name, choices, count, nats in rows
+        ],
     )
 
 

@@ -62,13 +62,24 @@ def dynamic(frames, stride):
 
 @pytest.mark.parametrize(
     "batch, frames, height, width, t, k, stride",
-    [(2, 3, 5, 4, 3, 3, 1), (1, 3, 6, 5, 3, 3, 2), (1, 2, 5, 6, 5, 5, 2), (2, 1, 4, 3, 3, 1, 1)],
+    [(3, 3, 5, 4, 3, 3, 1), (1, 3, 6, 5, 3, 3, 2), (3, 2, 5, 6, 5, 5, 2), (2, 1, 4, 3, 3, 1, 1), (1, 4, 4, 4, 5, 3, 2)],
 )
 def test_equals_the_definition(rows, clips, batch, frames, height, width, t, k, stride):
     draw = np.random.default_rng(0)
     x, kernel = draw.normal(size=(batch, frames, height, width, 3)), draw.normal(size=(t, k, k, 3))
     found = depthwise_conv3d(tf.constant(rows(x), tf.float32), tf.constant(kernel, tf.float32), frames, stride)
     np.testing.assert_allclose(clips(found, frames), by_loops(x, kernel, stride), atol=1e-5)
+
+
+@pytest.mark.parametrize("stride, expected", [(1, [[0, 1, 2], [1, 6, 8]]), (2, [[0, 2], [1, 8]])])
+def test_by_hand(stride, expected):
+    # Two frames of one row of three pixels. The kernel adds the left neighbour and the same pixel one frame before:
+    # [0, 1, 2] and [0, 4, 5] + [1, 2, 3]; with stride 2 the first and the third pixel remain.
+    frames = np.array([[1, 2, 3], [4, 5, 6]], np.float32)[:, None, :, None]
+    kernel = np.zeros((3, 3, 3, 1), np.float32)
+    kernel[1, 1, 0] = kernel[0, 1, 1] = 1
+    found = depthwise_conv3d(tf.constant(frames), tf.constant(kernel), 2, stride)
+    np.testing.assert_array_equal(found[:, 0, :, 0], expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tsnet_tf.layers.fusion import OPERATIONS, TSFusion
 
-BATCH, FRAMES, RATIO, SIZE = 2, 8, 4, 3
+FRAMES, RATIO = 8, 4
 DENSE, SPARSE = 3, 5  # sampled widths; the layers' own are larger
 LARGEST_DENSE, LARGEST_SPARSE = 4, 6
 
@@ -29,7 +29,7 @@ def time_strided_sampling(x, layer):
 
 def time_strided_conv(x, layer):
     kernel = np.asarray(layer.temporal_kernel)[:, :DENSE, : 2 * DENSE]
-    fused = np.zeros((BATCH, FRAMES // RATIO, SIZE, SIZE, 2 * DENSE))
+    fused = np.zeros((len(x), FRAMES // RATIO, *x.shape[2:4], 2 * DENSE))
     for t in range(FRAMES // RATIO):
         for tap in range(5):
             frame = t * RATIO + tap - 2
@@ -48,12 +48,12 @@ DEFINITIONS = {
 }
 
 
-def dense_features():
-    return np.random.default_rng(0).normal(size=(BATCH, FRAMES, SIZE, SIZE, DENSE)).astype(np.float32)
+def dense_features(batch=2, size=3):
+    return np.random.default_rng(0).normal(size=(batch, FRAMES, size, size, DENSE)).astype(np.float32)
 
 
-def sparse_features():
-    return np.random.default_rng(1).normal(size=(BATCH, FRAMES // RATIO, SIZE, SIZE, SPARSE)).astype(np.float32)
+def sparse_features(batch=2, size=3):
+    return np.random.default_rng(1).normal(size=(batch, FRAMES // RATIO, size, size, SPARSE)).astype(np.float32)
 
 
 def make(cls, randomized, execution="slice", **settings):
@@ -66,9 +66,10 @@ def test_every_operation_is_tested():
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_operation_equals_its_definition(rows, clips, randomized, widened, name, execution):
+@pytest.mark.parametrize("batch, size", [(1, 4), (3, 3), (1, 1)])
+def test_operation_equals_its_definition(rows, clips, randomized, widened, batch, size, name, execution):
     layer = make(OPERATIONS[name], randomized, execution)
-    x = dense_features()
+    x = dense_features(batch, size)
     given = rows(x) if execution == "slice" else widened(rows(x), LARGEST_DENSE)
     y = clips(layer(given, dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), FRAMES // RATIO)
     np.testing.assert_allclose(y[..., :SPARSE], DEFINITIONS[name](x, layer), atol=1e-4)
@@ -79,11 +80,34 @@ def test_time_to_channel_is_not_a_reshape(rows, clips):
     # Frame t of a clip holds the number t; the projection tells the taps apart.
     layer = OPERATIONS["time_to_channel"](FRAMES, RATIO, 1, RATIO)
     layer.kernel.assign(np.eye(RATIO, dtype=np.float32)[:, None])
-    x = np.broadcast_to(np.arange(FRAMES, dtype=np.float32)[None, :, None, None, None], (BATCH, FRAMES, 1, 1, 1))
+    x = np.broadcast_to(np.arange(FRAMES, dtype=np.float32)[None, :, None, None, None], (2, FRAMES, 1, 1, 1))
     y = clips(layer(rows(x), dense=1, sparse=RATIO), FRAMES // RATIO)
-    np.testing.assert_array_equal(y[:, :, 0, 0], [[[0, 1, 2, 3], [4, 5, 6, 7]]] * BATCH)
-    bare = rows(x).reshape(FRAMES // RATIO * BATCH, 1, 1, RATIO)
+    np.testing.assert_array_equal(y[:, :, 0, 0], [[[0, 1, 2, 3], [4, 5, 6, 7]]] * 2)
+    bare = rows(x).reshape(FRAMES // RATIO * 2, 1, 1, RATIO)
     assert (clips(bare, FRAMES // RATIO) != y).any()
+
+
+@pytest.mark.parametrize(
+    "name, weights, expected",
+    [
+        # Four dense frames 1, 2, 3, 4 to two sparse ones.
+        ("time_to_channel", {"kernel": [[[1.0]], [[10.0]]]}, [21, 43]),
+        ("time_strided_sampling", {"kernel": [[[3.0]]]}, [3, 9]),
+        # The first channel adds five frames around frame 0 (1 + 2 + 3) and around frame 2 (1 + 2 + 3 + 4); the second
+        # is minus the frame itself, which ReLU takes away. Then 2 x the first + 5 x the second.
+        (
+            "time_strided_conv",
+            {"temporal_kernel": [[[1, 0]], [[1, 0]], [[1, -1]], [[1, 0]], [[1, 0]]], "kernel": [[[2.0], [5.0]]]},
+            [12, 20],
+        ),
+    ],
+)
+def test_operation_by_hand(name, weights, expected):
+    layer = OPERATIONS[name](4, 2, 1, 1)
+    for weight, value in weights.items():
+        getattr(layer, weight).assign(value)
+    y = layer(np.array([1, 2, 3, 4], np.float32)[:, None, None, None], dense=1, sparse=1)
+    np.testing.assert_allclose(y[:, 0, 0, 0], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])

@@ -35,14 +35,36 @@ def by_definition(layer, x, channels, nodes):
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 @pytest.mark.parametrize("channels, nodes", [(CHANNELS, NODES), (4, 2)])
-def test_equals_its_definition(rows, clips, randomized, widened, execution, channels, nodes):
+@pytest.mark.parametrize("batch, height, width", [(3, 3, 2), (1, 4, 4)])
+def test_equals_its_definition(rows, clips, randomized, widened, batch, height, width, execution, channels, nodes):
     layer = randomized(GloRe(FRAMES, CHANNELS, NODES, track=False, execution=execution))
-    x = np.random.default_rng(1).normal(size=(3, FRAMES, 3, 2, channels)).astype(np.float32)
+    x = np.random.default_rng(1).normal(size=(batch, FRAMES, height, width, channels)).astype(np.float32)
     given = rows(x) if execution == "slice" else widened(rows(x), CHANNELS)
     on = tf.constant(True)
     y = clips(layer(given, channels=tf.constant(channels), nodes=tf.constant(nodes), on=on), FRAMES)
     np.testing.assert_allclose(y[..., :channels], by_definition(layer, x, channels, nodes), atol=1e-4)
     np.testing.assert_array_equal(y[..., channels:], 0)
+
+
+def test_by_hand():
+    # Two positions of one channel, 1 and 3; one node with two states.
+    # States (x, 2x + 1): (1, 3) and (3, 7); assignments 2x - 1: 1 and 5.
+    # V = (1 + 15) / 2 = 8 and (3 + 35) / 2 = 19; plus V / 2 + 1: 13 and 29.5; states once and twice: 13 and 59.
+    # Back: (13, 59) and (65, 295); first state minus a fifth of the second: 1.2 and 6.
+    # BN with mean 1, variance 4, gamma 2, beta 0.5: 0.7 and 5.5; plus the input: 1.7 and 8.5.
+    layer = GloRe(1, 1, 1)
+    layer.to_states.kernel.assign([[1.0, 2.0]])
+    layer.to_states.bias.assign([0.0, 1.0])
+    layer.to_nodes.kernel.assign([[2.0]])
+    layer.to_nodes.bias.assign([-1.0])
+    layer.node_conv.kernel.assign([[0.5]])
+    layer.node_conv.bias.assign([1.0])
+    layer.state_conv.kernel.assign([[1.0, 0.0], [0.0, 2.0]])
+    layer.extend.kernel.assign([[1.0], [-0.2]])
+    for weight, value in zip(layer.norm.weights, (2.0, 0.5, 1.0, 4.0 - 1e-4), strict=True):
+        weight.assign([value])
+    y = layer(np.array([1, 3], np.float32)[None, None, :, None], channels=1, nodes=1, on=True)
+    np.testing.assert_allclose(y[0, 0, :, 0], [1.7, 8.5], rtol=1e-5)
 
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])

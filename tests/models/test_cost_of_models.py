@@ -14,16 +14,15 @@ from tsnet_tf.space.table1 import table1
 
 @pytest.mark.parametrize("seed", range(3))
 def test_parameters_equal_keras_count(space, draw_architecture, seed):
-    genotype = draw_architecture(space, seed)[1]
-    model = TwoStreamModel(genotype)
-    count = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    assert cost.complexity(genotype).total.params == count
+    drawn = draw_architecture(space, seed)[1]
+    count = sum(math.prod(weight.shape) for weight in TwoStreamModel(drawn).trainable_weights)
+    assert cost.complexity(drawn).total.params == count
 
 
 def test_parameters_of_one_stream_and_of_the_largest(space):
-    for genotype in (cost.smallest(two_stream.only(space, ["sparse"])), cost.largest(space)):
-        count = sum(math.prod(weight.shape) for weight in TwoStreamModel(genotype).trainable_weights)
-        assert cost.complexity(genotype).total.params == count
+    for extreme in (cost.smallest(two_stream.only(space, ["sparse"])), cost.largest(space)):
+        count = sum(math.prod(weight.shape) for weight in TwoStreamModel(extreme).trainable_weights)
+        assert cost.complexity(extreme).total.params == count
 
 
 @ops.RegisterStatistics("Einsum", "flops")
@@ -45,10 +44,10 @@ def textbook_depthwise_conv3d(x, kernel, frames, stride=1):
     return tf.add_n([tf.nn.depthwise_conv2d(s, kernel[t][..., None], strides, "VALID") for t, s in enumerate(shifted)])
 
 
-def profiled_macs(genotype):
+def profiled_macs(model):
     """Half of the floating-point operations that the profiler finds in the convolutions and products of the graph."""
-    model = TwoStreamModel(genotype)
-    clips = tf.TensorSpec([1, genotype.frames, genotype.resolution, genotype.resolution, 3])
+    space = model.space
+    clips = tf.TensorSpec([1, space.frames, space.resolution, space.resolution, 3])
     graph = tf.function(lambda x: model(x)).get_concrete_function(clips).graph
     assert not [op.type for op in graph.get_operations() if "Call" in op.type or op.type in ("While", "If")]
     options = {
@@ -59,9 +58,13 @@ def profiled_macs(genotype):
     return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 2
 
 
-def assert_counts_agree(genotype, monkeypatch):
+def assert_counts_agree(fixed, monkeypatch):
     monkeypatch.setattr(depthwise_conv3d, "depthwise_conv3d", textbook_depthwise_conv3d)
-    assert profiled_macs(genotype) == pytest.approx(cost.complexity(genotype).total.macs, rel=0.01)
+    model = TwoStreamModel(fixed)
+    assert profiled_macs(model) == pytest.approx(cost.complexity(fixed).total.macs, rel=0.01)
+    assert model.count_params() - sum(math.prod(w.shape) for w in model.non_trainable_weights) == (
+        cost.complexity(fixed).total.params
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))

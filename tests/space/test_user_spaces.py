@@ -88,7 +88,9 @@ def with_groups(change):
             "expected streams sparse or sparse, dense; found sparse, sparse",
         ),
         (
-            lambda: genotype.loads(genotype.dumps(MINE).replace('"depth": 2', '"depth": 2, "depth": 2', 1), "mine.json"),
+            lambda: genotype.loads(
+                genotype.dumps(MINE).replace('"depth": 2', '"depth": 2, "depth": 2', 1), "mine.json"
+            ),
             "mine.json: expected JSON, found the label 'depth' twice in one object",
         ),
         (

@@ -41,7 +41,7 @@ class BatchNorm(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.channels, self.epsilon, self.momentum = channels, epsilon, momentum
-        self.initial_gamma, self.track, self.synchronized, self.execution = gamma, track, synchronized, execution
+        self.track, self.synchronized, self.execution = track, synchronized, execution
         self.gamma = self.add_weight(
             name="gamma", shape=(channels,), initializer=keras.initializers.Constant(gamma), dtype="float32"
         )
@@ -50,18 +50,6 @@ class BatchNorm(keras.layers.Layer):
             settings = {"shape": (channels,), "trainable": False, "dtype": "float32", "aggregation": "mean"}
             self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **settings)
             self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **settings)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "epsilon": self.epsilon,
-            "momentum": self.momentum,
-            "gamma": self.initial_gamma,
-            "track": self.track,
-            "synchronized": self.synchronized,
-            "execution": self.execution,
-        }
 
     def call(self, x: tf.Tensor, channels: Size, training: bool = False) -> tf.Tensor:
         gamma, beta = (self._float32(weight) for weight in (self.gamma, self.beta))

@@ -16,7 +16,6 @@ class Pointwise(keras.layers.Layer):
       stride: spatial stride; rows and columns between are skipped.
       use_bias: whether a bias is added.
       execution: "slice" or "mask" (see `elastic`).
-      kernel_initializer: a Keras initializer.
 
     Call arguments:
       x: ``[..., in_channels]``, the sampled number (the largest in mask execution).
@@ -33,14 +32,12 @@ class Pointwise(keras.layers.Layer):
         stride: int = 1,
         use_bias: bool = False,
         execution: Execution = "slice",
-        kernel_initializer: str = "he_normal",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.use_bias, self.execution = stride, use_bias, execution
-        self.kernel_initializer = kernel_initializer
-        self.kernel = self.add_weight(name="kernel", shape=(in_channels, out_channels), initializer=kernel_initializer)
+        self.kernel = self.add_weight(name="kernel", shape=(in_channels, out_channels), initializer="he_normal")
         self.bias = self.add_weight(name="bias", shape=(out_channels,), initializer="zeros") if use_bias else None
 
     def call(self, x: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:

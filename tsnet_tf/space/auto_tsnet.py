@@ -1,8 +1,8 @@
 """The paper's searched models, reconstructed: architectures of Table 1's space that cost what the paper publishes.
 
-The paper prints the searched widths in a figure only. What its text tells is kept to: kernels of 5 pixels and of 1 frame
-prevail in both streams, choices are not uniform, attention stands only in the sparse stream's stage 3, twice (section
-5.10). The rest is found by a seeded local search for the published sizes (`PUBLISHED`, from Tables 3 and 5). So the
+The paper prints the searched widths in a figure only. What its text tells is kept to (section 5.10): kernels of 5
+pixels and of 1 frame prevail in both streams, choices are not uniform, attention stands twice, in the sparse stream's
+stage 3. The rest is found by a seeded local search for the published sizes (`PUBLISHED`, from Tables 3 and 5). So the
 files say "reconstruction", and they must not be taken for the paper's own architectures.
 """
 
@@ -55,7 +55,7 @@ def auto_tsnet(model: str, attention: bool = True) -> Space:
             "Known: Table 1's macro-architecture (L: twice the depth), the published sizes, spatial kernel 5 and "
             "temporal kernel 1 prevailing, attention twice, in the sparse stream's stage 3.",
             "Chosen: which groups have the other kernels, all channels, expansions and fusions, by a seeded local "
-            "search for the published sizes; 1.5 GloRe nodes per channel, which the increments of Tables 3 and 5 imply.",
+            "search for the published sizes; 1.5 GloRe nodes per channel, as the increments of Tables 3 and 5 imply.",
         ),
     )
 
@@ -93,9 +93,7 @@ class _Price:
     """How far an architecture is from the published sizes, from tables that are made once."""
 
     def __init__(self, space: Space):
-        self._tables = {
-            (crop, depth): parts(_deeper(space, depth), crop) for _, crop, depth in PUBLISHED
-        }
+        self._tables = {(crop, depth): parts(_deeper(space, depth), crop) for _, crop, depth in PUBLISHED}
 
     def miss(self, values: Mapping[str, Value]) -> float:
         """The sum of squared relative differences."""

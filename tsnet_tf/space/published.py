@@ -83,7 +83,7 @@ def _table_6() -> Iterator[Figure]:
 
 
 def _table_8() -> Iterator[Figure]:
-    """Manual-TSNet-70% without attention, and with two GloRe blocks in each of the named stages of the sparse stream."""
+    """Manual-TSNet-70%, without attention and with two GloRe blocks in each named stage of the sparse stream."""
     model = genotype.load("manual_tsnet_70")
     for stages, params, gmacs in (((), 7.71, 2.03), ((2,), 8.03, 2.19), ((2, 3), 8.24, 2.41), ((2, 3, 4), 8.37, 2.51)):
         found = complexity(_with_glore(model, stages))
