@@ -91,6 +91,18 @@ def test_streams_of_a_step(path):
         assert {c.kind for c in free if c.label.startswith("sparse/")} == {"fusion"}
 
 
+def test_a_space_of_the_users_own_is_searched_by_two_lines(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from tsnet_tf.space.table1 import table1\nSPACE = table1(name='mine', temporal_kernels=(1, 7))\n"
+    )
+    parse("gin/steps/dense_fusion.gin", DATA)
+    gin.parse_config(f"search.space = @space_file()\nspace_file.path = '{tmp_path}/mine.py'")
+    space = only(bound("search.space"), bound("search.streams"))
+    space = restrict(space, bound("search.free"), values_of(smallest(space)))
+    assert space.name == "mine"
+    assert {c.values for c in choices(space) if c.kind == "temporal_kernel"} == {(1, 7)}
+
+
 @pytest.mark.parametrize("path", STEPS)
 def test_target_of_a_step_can_be_met(path):
     """From the smallest sparse stream on; whether it can be with what was found is checked when a step starts."""

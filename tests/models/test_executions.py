@@ -46,6 +46,30 @@ def test_executions_agree_on_the_full_space(supernets, draw_clips, draw_architec
     assert_agreement(space, supernets(space), draw_clips(space, 2), draw_architecture, range(3), 1e-3)
 
 
+@pytest.mark.slow
+def test_executions_agree_on_a_space_of_the_users_own(supernets, draw_clips, draw_architecture):
+    """Other frames, ratio of the streams, stages, widths, kernels, fusions and places of attention."""
+    space = table1(
+        resolution=24,
+        sparse_frames=3,
+        dense_frames=6,
+        depths=((1,), (2, 1)),
+        stem_channels=(6, 4),
+        sparse_channels=((8, 12, 4), (16, 16, 2)),
+        dense_channels=((4, 8, 2), (6, 6, 2)),
+        expansions=(1.0, 2.0, 0.5),
+        temporal_kernels=(1, 7),
+        spatial_kernels=(3, 7),
+        fusions=("none", "time_to_channel"),
+        attention_stages=(1,),
+        attention_places=1,
+        hidden=16,
+        dropout=0.0,
+        classes=5,
+    )
+    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(6), 1e-4)
+
+
 def assert_agreement(space, models, clips, draw_architecture, seeds, tolerance):
     by_slices, by_masks = (
         compiled(lambda architecture, model=models[name]: model(clips, architecture, training=True))

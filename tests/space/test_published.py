@@ -17,6 +17,13 @@ def complexity(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def test_the_documentation_shows_these_figures():
+    shown = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    for f in figures():
+        row = f"| {f.source} | {f.model} | {f.quantity} | {f.published:g} | {f.ours:.4g} | {f.difference:+.1%} |"
+        assert row in shown, row
+
+
 def test_figures_of_the_tables():
     """Within 3 % and L within 5 %; GloRe in Table 8 fits no single ratio of nodes to channels (docs/fidelity.md)."""
     for figure in figures():

@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from tsnet_tf.space import genotype
-from tsnet_tf.space.cost import complexity
-from tsnet_tf.space.table1 import spread
+from tsnet_tf.space.cost import complexity, largest, output_shapes
+from tsnet_tf.space.table1 import spread, table1
 from tsnet_tf.space.two_stream import Space
 
 
@@ -38,7 +38,18 @@ class Figure:
 
 def figures() -> list[Figure]:
     """The paper's figures about size, table by table; GMACs are per view unless they say otherwise."""
-    return [*_table_3(), *_table_4(), *_table_5(), *_table_6(), *_table_8()]
+    return [*_table_1(), *_table_3(), *_table_4(), *_table_5(), *_table_6(), *_table_8()]
+
+
+def _table_1() -> Iterator[Figure]:
+    """The largest feature maps: channels and side at 224 pixels, by stage."""
+    shapes = output_shapes(largest(table1()), 224)
+    printed = {"sparse": (48, 88, 176, 344), "dense": (16, 24, 32, 56)}
+    for stream, channels in printed.items():
+        for stage, (width, side) in enumerate(zip(channels, (56, 28, 14, 7), strict=True), start=1):
+            found = shapes[stream, f"s{stage}"]
+            yield Figure("Table 1", f"{stream} stream, S{stage}", "largest number of channels", width, found[0])
+            yield Figure("Table 1", f"{stream} stream, S{stage}", "side of the features at 224²", side, found[2])
 
 
 def _table_3() -> Iterator[Figure]:
@@ -83,11 +94,19 @@ def _table_6() -> Iterator[Figure]:
 
 
 def _table_8() -> Iterator[Figure]:
-    """Manual-TSNet-70%, without attention and with two GloRe blocks in each named stage of the sparse stream."""
+    """Manual-TSNet-70% with GloRe blocks in the sparse stream; the last row is the searched one."""
     model = genotype.load("manual_tsnet_70")
-    for stages, params, gmacs in (((), 7.71, 2.03), ((2,), 8.03, 2.19), ((2, 3), 8.24, 2.41), ((2, 3, 4), 8.37, 2.51)):
-        found = complexity(_with_glore(model, stages))
-        name = model.name + (", GloRe in " + " ".join(f"S{stage}" for stage in stages) if stages else "")
+    rows = [
+        ({}, 7.71, 2.03),
+        ({2: 2}, 8.03, 2.19),
+        ({2: 2, 3: 2}, 8.24, 2.41),
+        ({2: 2, 3: 2, 4: 2}, 8.37, 2.51),
+        ({2: 1, 3: 1}, 8.15, 2.40),
+    ]
+    for blocks, params, gmacs in rows:
+        found = complexity(_with_glore(model, blocks))
+        where = " ".join(f"+{count} S{stage}" for stage, count in blocks.items())
+        name = f"{model.name}, GloRe {where}" if blocks else model.name
         yield Figure("Table 8", name, "parameters, M", params, found.params_m)
         yield Figure("Table 8", name, "GMACs at 160²", gmacs, found.gmacs)
 
@@ -98,11 +117,12 @@ def _sparse_alone(model: Space) -> float:
     return complexity(dataclasses.replace(model, streams=(dataclasses.replace(model.sparse, groups=groups),))).gmacs
 
 
-def _with_glore(model: Space, stages: tuple[int, ...]) -> Space:
+def _with_glore(model: Space, blocks: dict[int, int]) -> Space:
+    """``model`` with so many GloRe blocks in the stages of its sparse stream, uniformly."""
     numbers = [group.stage for group in model.sparse.groups]
     groups = []
     for index, group in enumerate(model.sparse.groups):
         place = index - numbers.index(group.stage)
-        here = group.stage in stages and place in spread(2, numbers.count(group.stage))
+        here = place in spread(blocks.get(group.stage, 0), numbers.count(group.stage))
         groups.append(dataclasses.replace(group, attention=(here,)))
     return dataclasses.replace(model, streams=(dataclasses.replace(model.sparse, groups=tuple(groups)), model.dense))
