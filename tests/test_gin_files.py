@@ -95,8 +95,9 @@ def test_a_space_of_the_users_own_is_searched_by_two_lines(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from tsnet_tf.space.table1 import table1\nSPACE = table1(name='mine', temporal_kernels=(1, 7))\n"
     )
-    parse("gin/steps/dense_fusion.gin", DATA)
-    gin.parse_config(f"search.space = @space_file()\nspace_file.path = '{tmp_path}/mine.py'")
+    files = [str(ROOT / path) for path in ("gin/steps/dense_fusion.gin", DATA)]
+    mine = ["search.space = @space_file()", f"space_file.path = '{tmp_path}/mine.py'"]
+    gin.parse_config_files_and_bindings(files, mine)
     space = only(bound("search.space"), bound("search.streams"))
     space = restrict(space, bound("search.free"), values_of(smallest(space)))
     assert space.name == "mine"
