@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
@@ -41,18 +41,18 @@ def test_of_equals_the_cost_of_the_genotype(name, request):
     space = request.getfixturevalue(name)
     random = np.random.default_rng(0)
     drawn = np.stack([random.integers(len(c.values), size=8) for c in choices(space)], 1).astype(np.int32)
-    found = MacsTables(space).of(tf.constant(drawn))
+    found = CostTables(space).of(tf.constant(drawn))
     np.testing.assert_allclose(found, [complexity(genotype(space, a)).gmacs for a in drawn], rtol=1e-5)
 
 
 def test_another_resolution(few):
     architecture = np.zeros([1, len(choices(few))], np.int32)
-    found = MacsTables(few, resolution=182).of(tf.constant(architecture))
+    found = CostTables(few, resolution=182).of(tf.constant(architecture))
     np.testing.assert_allclose(found, [complexity(genotype(few, architecture[0]), 182).gmacs], rtol=1e-5)
 
 
 def test_expected_is_the_mean_over_all_architectures(few):
-    distribution, macs = ArchitectureDistribution(few), MacsTables(few)
+    distribution, macs = ArchitectureDistribution(few), CostTables(few)
     every = np.array(list(itertools.product(*(range(len(c.values)) for c in choices(few)))), np.int32)
     assert len(every) == 3 * 3 * 2 * 4
     logits = tf.random.stateless_normal(distribution.shape, [0, 1])
@@ -62,7 +62,7 @@ def test_expected_is_the_mean_over_all_architectures(few):
 
 
 def test_expected_of_a_certain_choice_is_its_cost(both_streams):
-    distribution, macs = ArchitectureDistribution(both_streams), MacsTables(both_streams)
+    distribution, macs = ArchitectureDistribution(both_streams), CostTables(both_streams)
     architecture = np.array([len(c.values) - 1 for c in choices(both_streams)], np.int32)
     certain = tf.one_hot(architecture, distribution.shape[1])
     expected = complexity(genotype(both_streams, architecture)).gmacs

@@ -27,7 +27,7 @@ BATCH, SAMPLES = 2, 2
 keras.utils.set_random_seed(0)
 space = table1()
 started = time.monotonic()
-model = SearchModel(TwoStreamModel(space), target_gmacs=2.5, alpha_optimizer=alpha_optimizer(), samples=SAMPLES)
+model = SearchModel(TwoStreamModel(space), target=2.5, alpha_optimizer=alpha_optimizer(), samples=SAMPLES)
 model.compile(weight_optimizer(100))
 built = time.monotonic() - started
 random = np.random.default_rng(0)

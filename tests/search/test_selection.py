@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.search.selection import check_target, most_probable
 from tsnet_tf.space.cost import complexity, largest, smallest
@@ -25,7 +25,7 @@ def distribution(space):
 
 @pytest.fixture(scope="module")
 def macs(space):
-    return MacsTables(space)
+    return CostTables(space)
 
 
 def leaning(distribution, towards, strength=3.0, noise=0.5, seed=0):

@@ -110,7 +110,10 @@ def with_groups(change):
             lambda: table1(sparse_channels=((33, 49, 8), (64, 88, 8), (128, 176, 16), (248, 344, 24))),
             "sparse/s1/g1/channels: expected an even whole number above 0, found 33",
         ),
-        (lambda: table1(depths=((1,), (1,))), "sparse_channels: expected 2 entries, found 4"),
+        (
+            lambda: table1(depths=((1,),) * 5),
+            r"sparse_channels: expected one \(min, max, step\) for each of 5 stages, found 4",
+        ),
     ],
 )
 def test_a_space_that_cannot_be_is_refused_in_one_line(make, message):

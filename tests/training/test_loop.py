@@ -40,7 +40,7 @@ def make_model():
     keras.utils.set_random_seed(0)
     model = SearchModel(
         SmallNetwork(),
-        target_gmacs=0.1,
+        target=0.1,
         alpha_optimizer=keras.optimizers.Adam(0.1),
         samples=3,
         alpha_warmup_steps=2,

@@ -36,7 +36,7 @@ space = restrict(space, free, values_of(smallest(space)))
 def search(strategy):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = SearchModel(TwoStreamModel(space, synchronized=True), target_gmacs=1e-3, samples=2,
+        model = SearchModel(TwoStreamModel(space, synchronized=True), target=1e-3, samples=2,
                             alpha_optimizer=keras.optimizers.Adam(0.025), indicator="likelihood")
         model.compile(fused_optimizers.SGD(0.05, momentum=0.9, nesterov=True))
         # Some weights start at zero, and would hide what lies behind them.

@@ -1,16 +1,45 @@
-"""The cost of sampled architectures as TensorFlow look-ups in the tables of `tsnet_tf.space.cost`."""
+"""The cost of sampled architectures as TensorFlow look-ups in tables over the parts of a space."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.space.cost import parts
+from tsnet_tf.space.cost import Part, parts
 from tsnet_tf.space.two_stream import Space, choices
 
 
-class MacsTables:
-    """Multiply-adds per view of the architectures of a space, in GMACs."""
+@dataclasses.dataclass(frozen=True)
+class CostModel:
+    """What an architecture costs, as a sum over its parts.
 
-    def __init__(self, space: Space, resolution: int | None = None):
+    Attributes:
+      name: in metrics, summaries and settings.
+      unit: for people.
+      price: the cost of a part for every combination of its variables' candidates, the last axis fastest.
+    """
+
+    name: str
+    unit: str
+    price: Callable[[Part], Sequence[float]]
+
+
+GMACS = CostModel("gmacs", "GMACs per view", lambda part: [cost.macs / 1e9 for cost in part.table])
+PARAMS = CostModel("params_m", "M parameters", lambda part: [cost.params / 1e6 for cost in part.table])
+
+
+class CostTables:
+    """The cost of the architectures of ``space`` under a cost model.
+
+    Args:
+      space: a space with open choices.
+      model: what is counted.
+      resolution: side of the input in pixels; default the space's own.
+    """
+
+    def __init__(self, space: Space, model: CostModel = GMACS, resolution: int | None = None):
+        self.model = model
         order = {choice.label: index for index, choice in enumerate(choices(space))}
         flat, strides, starts, self._factors = [], [], [], []
         for part in parts(space, resolution):
@@ -19,7 +48,7 @@ class MacsTables:
                 if axis.label in order:
                     row[order[axis.label]] = step
                 step *= len(axis.values)
-            table = np.array([cost.macs for cost in part.table], np.float64) / 1e9
+            table = np.asarray(model.price(part), np.float64)
             starts.append(len(flat))
             flat.extend(table)
             strides.append(row)
@@ -29,12 +58,12 @@ class MacsTables:
         self._strides = np.stack(strides, 1)
 
     def of(self, architectures: tf.Tensor) -> tf.Tensor:
-        """GMACs of ``architectures`` (int32 ``[count, choices]``): ``[count]``."""
+        """Cost of ``architectures`` (int32 ``[count, choices]``): ``[count]``."""
         where = tf.matmul(architectures, self._strides) + self._starts
         return tf.reduce_sum(tf.gather(self._flat, where), 1)
 
     def expected(self, probabilities: tf.Tensor) -> tf.Tensor:
-        """The exact mean GMACs under independent choices with ``probabilities`` ``[choices, values]``."""
+        """The exact mean cost under independent choices with ``probabilities`` ``[choices, values]``."""
         total = tf.constant(0.0)
         for axes, table in self._factors:
             mean = tf.constant(table, tf.float32)

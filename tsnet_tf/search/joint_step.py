@@ -16,12 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf.errors import UserError
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.cost_tables import GMACS, CostModel, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 
 CostTerm = Literal["dual_ascent", "hinge", "normalised"]
 Indicator = Literal["accuracy", "likelihood"]
+WeightGradient = Literal["importance", "uniform"]
 
 
 class SearchModel(keras.Model):
@@ -32,17 +34,20 @@ class SearchModel(keras.Model):
 
     Args:
       network: the supernet.
-      target_gmacs: multiply-adds per view that the search should come out at.
+      target: the cost that the search should come out at.
+      cost_model: what is counted; by default GMACs per view.
       alpha_optimizer: updates alpha; the weights have the optimizer given to `compile`.
-      samples: K, the number of architectures per step.
+      samples: K, the number of architectures per step; the least number if ``samples_per_nat`` is above 0.
+      samples_per_nat: lambda of FP-NAS's adaptive K = max(samples, floor(lambda x entropy in nats)); 1/4 there.
       alpha_warmup_steps: steps at the start in which alpha stands still while the weights settle.
       indicator: "accuracy" (the paper), or "likelihood": exp(-cross-entropy / temperature).
       temperature: of the likelihood.
-      cost_term: "dual_ascent" (hinge with a multiplier that follows the mean cost), "hinge" (fixed multiplier) or
-        "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
+      cost_term: "dual_ascent" (hinge with a multiplier that follows the most probable architecture's cost), "hinge"
+        (fixed multiplier) or "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
       multiplier: the cost term's weight, or its start for dual ascent.
-      multiplier_rate: dual ascent multiplies it by exp(rate x (mean cost / target - 1)) in every step.
+      multiplier_rate: dual ascent multiplies it by exp(rate x (cost / target - 1)) in every step.
       baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance.
+      weight_gradient: "importance" (the paper): the weights follow sum_k r_k CE; "uniform": the plain mean over k.
       seed: of the sampled architectures.
     """
 
@@ -50,9 +55,11 @@ class SearchModel(keras.Model):
         self,
         network: TwoStreamModel,
         *,
-        target_gmacs: float,
+        target: float,
+        cost_model: CostModel = GMACS,
         alpha_optimizer: keras.optimizers.Optimizer,
         samples: int = 16,
+        samples_per_nat: float = 0.0,
         alpha_warmup_steps: int = 0,
         indicator: Indicator = "accuracy",
         temperature: float = 1.0,
@@ -60,16 +67,20 @@ class SearchModel(keras.Model):
         multiplier: float = 0.3,
         multiplier_rate: float = 0.02,
         baseline: bool = True,
+        weight_gradient: WeightGradient = "importance",
         seed: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.network, self.target_gmacs, self.alpha_optimizer = network, target_gmacs, alpha_optimizer
-        self.samples, self.alpha_warmup_steps, self.seed = samples, alpha_warmup_steps, seed
+        if samples_per_nat and network.synchronized:
+            raise UserError("joint.samples_per_nat: expected 0 with synchronised BN, whose loop is written out")
+        self.network, self.target, self.alpha_optimizer = network, target, alpha_optimizer
+        self.samples, self.samples_per_nat = samples, samples_per_nat
+        self.alpha_warmup_steps, self.weight_gradient, self.seed = alpha_warmup_steps, weight_gradient, seed
         self.indicator, self.temperature = indicator, temperature
         self.cost_term, self.multiplier_rate, self.baseline = cost_term, multiplier_rate, baseline
         self.distribution = ArchitectureDistribution(network.space)
-        self.macs = MacsTables(network.space)
+        self.costs = CostTables(network.space, cost_model)
         # Not trainable in Keras's sense: the weights' optimizer must never see them.
         state = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         self.alpha = self.add_weight(name="alpha", shape=self.distribution.shape, initializer="zeros", **state)
@@ -77,7 +88,7 @@ class SearchModel(keras.Model):
             name="multiplier", shape=(), initializer=keras.initializers.Constant(multiplier), **state
         )
         self.alpha_optimizer.build([self.alpha])
-        names = ["loss", "indicator", "sampled_gmacs"]
+        names = ["loss", "indicator", f"sampled_{cost_model.name}", "samples"]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
@@ -93,29 +104,33 @@ class SearchModel(keras.Model):
     def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Logits of one architecture; the most probable one if none is given."""
         if architecture is None:
-            architecture = tf.argmax(self.distribution.log_probabilities(self.alpha), 1, tf.int32)
+            architecture = self._most_probable(tf.convert_to_tensor(self.alpha))
         return self.network(clips, architecture=architecture, training=training)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         (clips, labels), (validation_clips, validation_labels) = data
         step = tf.cast(self.optimizer.iterations, tf.int32)
         logits = tf.convert_to_tensor(self.alpha)
-        architectures = self.distribution.sample(logits, self.samples, tf.stack([self.seed, step]))
-        costs = self.macs.of(architectures)
+        count = self._count(logits)
+        architectures = self.distribution.sample(logits, count, tf.stack([self.seed, step]))
+        costs = self.costs.of(architectures)
 
         frozen = step < self.alpha_warmup_steps
         indicators = self._indicators(architectures, validation_clips, validation_labels, skip=frozen)
         total = tf.reduce_sum(indicators)
         shares = tf.math.divide_no_nan(indicators, total)
-        responsibilities = tf.where(total > 0, shares, tf.fill([self.samples], 1.0 / self.samples))
+        uniform = tf.ones_like(indicators) / tf.cast(count, tf.float32)
+        responsibilities = tf.where(total > 0, shares, uniform)
 
-        loss = self._update_weights(architectures, responsibilities, clips, labels)
+        weighting = responsibilities if self.weight_gradient == "importance" else uniform
+        loss = self._update_weights(architectures, weighting, clips, labels)
         self._update_alpha(logits, architectures, responsibilities, costs, frozen)
 
         for name, value in {
             "loss": loss,
             "indicator": tf.reduce_mean(indicators),
-            "sampled_gmacs": tf.reduce_mean(costs),
+            f"sampled_{self.costs.model.name}": tf.reduce_mean(costs),
+            "samples": count,
         }.items():
             # While alpha is frozen there is no indicator to speak of.
             weight = tf.cast(tf.logical_not(frozen), tf.float32) if name == "indicator" else None
@@ -123,19 +138,30 @@ class SearchModel(keras.Model):
         return {name: metric.result() for name, metric in self.means.items()}
 
     def state_of_search(self) -> dict[str, float]:
-        """Entropy in all and by kind (nats), expected GMACs and the multiplier, as Python numbers."""
+        """Entropy in all and by kind (nats), expected cost, target and the multiplier, as Python numbers."""
         logits = tf.convert_to_tensor(self.alpha)
         by_kind = {f"entropy/{kind}": float(v) for kind, v in self.distribution.entropy_by_kind(logits).items()}
         return {
             "entropy": sum(by_kind.values()),
             **by_kind,
-            "expected_gmacs": float(self.macs.expected(self.distribution.probabilities(logits))),
-            "target_gmacs": self.target_gmacs,
+            f"expected_{self.costs.model.name}": float(self.costs.expected(self.distribution.probabilities(logits))),
+            f"target_{self.costs.model.name}": self.target,
             "multiplier": float(self.multiplier),
         }
 
+    def _most_probable(self, logits: tf.Tensor) -> tf.Tensor:
+        return tf.argmax(self.distribution.log_probabilities(logits), 1, tf.int32)
+
+    def _count(self, logits: tf.Tensor) -> int | tf.Tensor:
+        """K of this step: a number, or a tensor that follows the entropy."""
+        if not self.samples_per_nat:
+            return self.samples
+        entropy = tf.reduce_sum(self.distribution.entropy(logits))
+        return tf.maximum(self.samples, tf.cast(tf.floor(self.samples_per_nat * entropy), tf.int32))
+
     def _indicators(self, architectures, clips, labels, skip: tf.Tensor) -> tf.Tensor:
         """p_k on the validation batch of all replicas, ``[K]``; zeros if ``skip``."""
+        count = architectures.shape[0] if architectures.shape[0] is not None else tf.shape(architectures)[0]
 
         def one(k, found):
             logits = self.network(clips, architecture=architectures[k], training=False)
@@ -143,9 +169,9 @@ class SearchModel(keras.Model):
                 value = tf.reduce_mean(tf.cast(tf.argmax(logits, 1, labels.dtype) == labels, tf.float32))
             else:
                 value = tf.reduce_mean(_cross_entropy(labels, logits))
-            return found + value * tf.one_hot(k, self.samples)
+            return found + value * tf.one_hot(k, count)
 
-        found = self._for_each_sample(one, tf.zeros([self.samples]), tf.where(skip, 0, self.samples))
+        found = self._for_each_sample(one, tf.zeros([count]), tf.where(skip, 0, count))
         found = _mean_over_replicas(found)
         if self.indicator == "likelihood":
             # The smallest cross-entropy is taken off before the exponential: only ratios matter, none underflows.
@@ -168,7 +194,7 @@ class SearchModel(keras.Model):
             return sums, total + loss
 
         start = ([tf.zeros(v.shape, v.dtype) for v in variables], tf.constant(0.0))
-        gradients, loss = self._for_each_sample(one, start, self.samples)
+        gradients, loss = self._for_each_sample(one, start, tf.shape(architectures)[0])
         self.optimizer.apply(gradients, variables)
         return loss
 
@@ -187,15 +213,17 @@ class SearchModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.alpha_optimizer.apply([gradient * moves / replicas], [self.alpha])
         if self.cost_term == "dual_ascent":
-            excess = tf.reduce_mean(costs) / self.target_gmacs - 1.0
+            # The most probable architecture is what will be taken. The mean of those that are drawn costs more, as long
+            # as they still explore: what is dear can miss the target by more than what is cheap.
+            excess = self.costs.of(self._most_probable(logits)[None])[0] / self.target - 1.0
             self.multiplier.assign(self.multiplier * tf.exp(moves * self.multiplier_rate * excess))
 
     def _penalties(self, costs: tf.Tensor) -> tf.Tensor:
         """What each architecture pays for exceeding the target, ``[K]``."""
-        excess = tf.maximum(0.0, costs / self.target_gmacs - 1.0)
+        excess = tf.maximum(0.0, costs / self.target - 1.0)
         if self.cost_term == "normalised":
             return self.multiplier * tf.math.divide_no_nan(excess, tf.reduce_sum(excess))
-        return self.multiplier * excess / self.samples
+        return self.multiplier * excess / tf.cast(tf.size(costs), tf.float32)
 
     def _for_each_sample(self, body: Callable, carried, count):
         """Calls ``carried = body(k, carried)`` for k below ``count``, one architecture in memory at a time.

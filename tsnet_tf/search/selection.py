@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.search.cost_tables import MacsTables
+from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.two_stream import Space
@@ -32,7 +32,7 @@ def check_target(space: Space, target_gmacs: float) -> None:
 def most_probable(
     distribution: ArchitectureDistribution,
     logits: tf.Tensor,
-    macs: MacsTables,
+    macs: CostTables,
     target_gmacs: float,
     tolerance: float = 0.05,
 ) -> tuple[np.ndarray, bool]:

@@ -127,7 +127,7 @@ def search(
             inherit(network, before[0])
         model = joint(
             network,
-            target_gmacs=target_gmacs,
+            target=target_gmacs,
             alpha_optimizer=alpha_optimizer(),
             alpha_warmup_steps=round(alpha_warmup * steps),
             seed=seed,
@@ -174,7 +174,7 @@ def search(
     )
 
     logits = tf.convert_to_tensor(model.alpha)
-    found, is_most_probable = selection.most_probable(model.distribution, logits, model.macs, target_gmacs, tolerance)
+    found, is_most_probable = selection.most_probable(model.distribution, logits, model.costs, target_gmacs, tolerance)
     how = "the most probable architecture" + ("" if is_most_probable else f" within {tolerance:.0%} of the target")
     if not is_most_probable:
         console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")

@@ -70,11 +70,11 @@ def table1(
     Raises:
       UserError: the settings do not make a space that can be built.
     """
-    rows = {"sparse_channels": sparse_channels, "dense_channels": dense_channels, "stem_channels": stem_channels}
-    for label, row in rows.items():
-        wanted = 2 if label == "stem_channels" else len(depths)
-        if len(row) != wanted:
-            raise UserError(f"{label}: expected {wanted} entries, found {len(row)}")
+    for label, row in {"sparse_channels": sparse_channels, "dense_channels": dense_channels}.items():
+        if len(row) < len(depths):
+            raise UserError(
+                f"{label}: expected one (min, max, step) for each of {len(depths)} stages, found {len(row)}"
+            )
 
     def stream(index: int, frames: int, channels, width: float, fusions: Sequence[str]) -> Stream:
         groups = []
