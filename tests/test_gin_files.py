@@ -8,15 +8,17 @@ import gin
 import pytest
 
 from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.selection import check_target
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity, smallest
-from tsnet_tf.space.two_stream import choices, entropy_of_uniform, only, restrict, size, values_of
+from tsnet_tf.space.two_stream import choices, entropy_of_uniform, only, restrict, size, values_of, variables
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "gin").rglob("*.gin"))
-STEPS = [f for f in FILES if pathlib.Path(f).stem in ("sparse", "dense_fusion", "attention", "one_step")]
-NEEDS_DATA = [f for f in FILES if f.startswith(("gin/steps/", "gin/train/"))]
+STEPS = [f for f in FILES if f.startswith(("gin/steps/", "gin/ablation/"))]
+STEPS += [f"gin/demo/{step}.gin" for step in ("sparse", "dense_fusion", "attention")]
+NEEDS_DATA = [f for f in FILES if f.startswith(("gin/steps/", "gin/ablation/", "gin/train/"))]
 DATA = "gin/data/kinetics400.gin"
 
 # Registers what the files name, as the binaries do before they parse.
@@ -56,7 +58,7 @@ def test_parses(path):
 @pytest.mark.parametrize("path", NEEDS_DATA)
 def test_parses_with_a_data_set_and_builds_it(path):
     parse(path, DATA)
-    assert bound(f"{'search' if 'steps' in path else 'train'}.dataset").directory == "data/kinetics400"
+    assert bound(f"{'train' if 'train' in path else 'search'}.dataset").directory == "data/kinetics400"
 
 
 def step_space(path):
@@ -77,6 +79,9 @@ def test_space_of_a_step_builds_and_leaves_its_own_kinds_open(path):
             "dense_fusion": blocks | {"fusion"},
             "attention": {"attention"},
             "one_step": blocks | {"fusion", "attention"},
+            "backbone": blocks,
+            "random": blocks,
+            "fusion": {"fusion"},
         }[pathlib.Path(path).stem]
     )
 
@@ -86,7 +91,7 @@ def test_streams_of_a_step(path):
     free = choices(step_space(path))
     labels = {choice.label.split("/")[0] for choice in free}
     stem = pathlib.Path(path).stem
-    assert labels == ({"sparse"} if stem == "sparse" else {"sparse", "dense"})
+    assert labels == ({"sparse"} if stem in ("sparse", "backbone", "random", "fusion") else {"sparse", "dense"})
     if stem == "dense_fusion":
         assert {c.kind for c in free if c.label.startswith("sparse/")} == {"fusion"}
 
@@ -111,7 +116,7 @@ def test_target_of_a_step_can_be_met(path):
     if pathlib.Path(path).stem == "attention":
         assert complexity(smallest(space)).gmacs < bound("search.target_gmacs")
     else:
-        check_target(space, bound("search.target_gmacs"))
+        check_target(space, CostTables(space), bound("search.target_gmacs"))
 
 
 def test_papers_spaces_have_the_papers_sizes():
@@ -123,7 +128,17 @@ def test_papers_spaces_have_the_papers_sizes():
     gin.clear_config()
     assert size(step_space("gin/steps/attention.gin")) == 4096
     gin.clear_config()
-    assert math.log10(size(step_space("gin/steps/one_step.gin"))) > 53
+    assert math.log10(size(step_space("gin/ablation/one_step.gin"))) > 53
+
+
+@pytest.mark.parametrize("path, count", [("fusion", 2**10), ("attention", 2**12)])
+def test_ablations_search_manual_tsnet_70(path, count):
+    space = step_space(f"gin/ablation/{path}.gin")
+    assert size(space) == count
+    assert (
+        values_of(genotype.load("manual_tsnet_70")).items()
+        >= {c.label: c.values[0] for c in variables(space) if len(c.values) == 1 and c.kind != "fusion"}.items()
+    )
 
 
 @pytest.mark.parametrize("path, after", [("sparse", None), ("dense_fusion", "sparse"), ("attention", "dense_fusion")])

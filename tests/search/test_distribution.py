@@ -127,3 +127,11 @@ def test_sampled_gradient_is_that_of_the_expectation(distribution, logits):
 def test_space_without_choices_has_no_logits():
     distribution = ArchitectureDistribution(smallest(table1()))
     assert distribution.shape[0] == 0 and distribution.choices == []
+
+
+def test_n_best_are_the_most_probable_in_order(distribution, logits):
+    every = every_architecture()
+    order = np.argsort(-distribution.log_prob(logits, every).numpy(), kind="stable")
+    np.testing.assert_array_equal(distribution.n_best(logits, 4), every[order[:4]])
+    np.testing.assert_array_equal(distribution.n_best(logits, 99), every[order])  # there are only six
+    np.testing.assert_array_equal(distribution.most_probable(logits), every[order[0]])

@@ -6,15 +6,19 @@ choice, whatever it costs, gives 1. The validation accuracy is linear in it, and
 noise. A utility of 1 cannot be had within the target.
 """
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.search.selection import most_probable
+from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.space.two_stream import choices, entropy_of_uniform, only, restrict
+from tsnet_tf.space.two_stream import choices, entropy_of_uniform, only, restrict, values_of
 
 TARGET, CLIPS, SAMPLES = 1.4, 64, 16
 KINDS = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
@@ -89,3 +93,91 @@ def random_search(seed, samples):
 def test_space_is_the_papers():
     assert entropy_of_uniform(sparse_space()) == pytest.approx(56.5, abs=0.05)
     assert float(Planted(sparse_space(), 0).table.max(1).sum()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seeds, steps", [((0,), 400), pytest.param(range(5), 1000, marks=pytest.mark.slow)])
+def test_finds_what_is_planted_at_the_target(seeds, steps):
+    found = [search(seed, steps) for seed in seeds]
+    at_random = [random_search(seed, steps * SAMPLES) for seed in seeds]
+    print(f"\n{steps} steps: {found}\nrandom search: {at_random}")
+    for one, random in zip(found, at_random, strict=True):
+        assert one["selected_cost"] == pytest.approx(1, abs=0.05)
+        assert one["selected_utility"] > random + 0.3
+    if steps == 1000:
+        assert all(one["cost"] == pytest.approx(1, abs=0.05) for one in found)
+        assert all(one["utility"] >= 0.8 for one in found)
+
+
+@pytest.mark.slow
+def test_cost_terms_come_out_in_the_order_of_the_design():
+    """The normalised term lands far below the target, less so with the baseline; the hinges near it, and better."""
+    terms = {
+        "normalised, no baseline": {"cost_term": "normalised", "multiplier": 0.5, "baseline": False},
+        "normalised": {"cost_term": "normalised", "multiplier": 0.5},
+        "hinge": {"cost_term": "hinge", "multiplier": 1.0},
+        "dual ascent": {"cost_term": "dual_ascent"},
+    }
+    means = {}
+    for name, settings in terms.items():
+        found = [search(seed, 1000, **settings) for seed in range(5)]
+        means[name] = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+        print(f"\n{name}: {means[name]}")
+    costs, utilities = [m["cost"] for m in means.values()], [m["utility"] for m in means.values()]
+    assert costs[0] < costs[1] < costs[2] < costs[3]
+    assert utilities[0] < utilities[1] < min(utilities[2:])
+    assert (
+        means["normalised, no baseline"]["entropy"] > means["normalised"]["entropy"] > means["dual ascent"]["entropy"]
+    )
+
+
+class RightOnSome(keras.Model):
+    """Is right on the first n of 8 clips; n depends on the architecture."""
+
+    RIGHT = np.array([[2, 5], [1, 7], [4, 6]], np.float32)
+
+    def __init__(self, space):
+        super().__init__()
+        self.space, self.synchronized = space, False
+        self.idle = self.add_weight(name="idle", shape=(), initializer="zeros")
+        self.built = True
+
+    def call(self, clips, architecture=None, training=False):
+        right = tf.gather_nd(self.RIGHT, architecture)
+        return tf.one_hot(tf.where(tf.range(8.0) < right, 0, 1), 2) + self.idle
+
+
+def test_alpha_gradient_equals_the_enumerated_one():
+    """With many samples from a space of six architectures: within 3 standard errors of the exact expectation."""
+    whole = only(table1(depths=((1,),) * 4), ("sparse",))
+    free = ("sparse/s1/g1/temporal_kernel", "sparse/s1/g1/spatial_kernel")
+    space = restrict(whole, free, values_of(smallest(whole)))
+    count, multiplier = 8000, 0.4
+    every = np.array(list(itertools.product(range(3), range(2))), np.int32)
+    prices = CostTables(space).of(tf.constant(every)).numpy()
+    target = float(np.median(prices))
+    model = SearchModel(
+        RightOnSome(space),
+        target=target,
+        samples=count,
+        cost_term="hinge",
+        multiplier=multiplier,
+        alpha_optimizer=keras.optimizers.SGD(1.0),
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    start = np.array([[0.3, -0.2, 0.1], [0.5, 0.0, 0.0]], np.float32)
+    model.alpha.assign(start)
+    batch = (tf.zeros([8, 1, 1, 1, 3]), tf.zeros([8], tf.int32))
+    tf.function(model.train_step)((batch, batch))
+    found = start - np.array(model.alpha)
+
+    # K times m_k: the share p / (K mean p), the penalty multiplier x excess / K, less their mean.
+    probability = np.exp(model.distribution.log_prob(tf.constant(start), every).numpy())
+    accuracy = RightOnSome.RIGHT[tuple(every.T)] / 8
+    gain = accuracy / (probability @ accuracy) - multiplier * np.maximum(0, prices / target - 1)
+    gain -= probability @ gain
+    chosen = np.eye(3)[every]
+    each = gain[:, None, None] * (model.distribution.probabilities(tf.constant(start)).numpy() - chosen)
+    exact = np.einsum("a,acv->cv", probability, each)
+    error = np.sqrt(np.einsum("a,acv->cv", probability, (each - exact) ** 2) / count)
+    assert np.abs(exact).max() > 10 * error.max()  # there is something to find
+    assert (np.abs(found - exact) <= 3 * error + 1e-6).all(), (found, exact, error)

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.search.cost_tables import PARAMS, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
-from tsnet_tf.search.selection import check_target, most_probable
+from tsnet_tf.search.selection import Scored, check_target, most_probable, pareto_front, refine
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, only, pick
@@ -78,18 +78,60 @@ def test_unreachable_target_gives_the_nearest_end(space, distribution, macs):
     assert float(macs.of(found[None])[0]) == pytest.approx(complexity(smallest(space)).gmacs, rel=1e-5)
 
 
-def test_target_below_the_smallest_says_the_smallest(space):
+def test_target_below_the_smallest_says_the_smallest(space, macs):
     low = complexity(smallest(space)).gmacs
     with pytest.raises(UserError, match=rf"target_gmacs: expected at least {low:.4g}, the smallest .* found 0\.01$"):
-        check_target(space, 0.01)
+        check_target(space, macs, 0.01)
 
 
-def test_target_above_the_largest_says_the_largest(space):
+def test_target_above_the_largest_says_the_largest(space, macs):
     high = complexity(largest(space)).gmacs
     with pytest.raises(UserError, match=rf"target_gmacs: expected at most {high:.4g}, the largest .* found 99$"):
-        check_target(space, 99)
+        check_target(space, macs, 99)
 
 
-def test_target_between_them_passes(space):
-    check_target(space, complexity(smallest(space)).gmacs)
-    check_target(space, complexity(largest(space)).gmacs)
+def test_target_in_parameters(space):
+    low = complexity(smallest(space)).params_m
+    with pytest.raises(UserError, match=rf"target_params_m: expected at least {low:.4g}, the smallest .* found 1$"):
+        check_target(space, CostTables(space, PARAMS), 1)
+
+
+def test_target_between_them_passes(space, macs):
+    check_target(space, macs, complexity(smallest(space)).gmacs)
+    check_target(space, macs, complexity(largest(space)).gmacs)
+
+
+def drawn_architectures(distribution, count):
+    return distribution.sample(tf.zeros(distribution.shape), count, [0, 0]).numpy()
+
+
+def test_refine_measures_what_fits_once_and_takes_the_best(distribution, macs):
+    drawn = drawn_architectures(distribution, 12)
+    prices = macs.of(tf.constant(drawn)).numpy()
+    budget = float(np.median(prices))
+    first = drawn[prices.argmax()]  # measured though it exceeds the budget: it is the search's own answer
+    measured = []
+
+    def score(architecture):
+        measured.append(architecture.tolist())
+        return float(len(measured) == 3)
+
+    best, front = refine(np.concatenate([first[None], drawn, drawn]), macs, budget, score)
+    fitting = [a.tolist() for a, price in zip(drawn, prices, strict=True) if price <= budget]
+    assert measured == [first.tolist(), *fitting]  # every one once, in order
+    assert best.architecture.tolist() == measured[2] and best.score == 1.0
+    assert front[-1] == best and [m.cost for m in front] == sorted(m.cost for m in front)
+
+
+def test_refine_with_nothing_in_the_budget_keeps_the_first(distribution, macs):
+    drawn = drawn_architectures(distribution, 3)
+    best, front = refine(drawn, macs, 1e-3, lambda architecture: 0.5)
+    assert best.architecture.tolist() == drawn[0].tolist() and front == [best]
+
+
+def test_front_by_hand():
+    def one(cost, score):
+        return Scored(np.zeros(1, np.int32), cost, score)
+
+    measured = [one(3, 0.5), one(1, 0.2), one(2, 0.6), one(2, 0.4), one(4, 0.6), one(5, 0.9), one(1, 0.1)]
+    assert [(m.cost, m.score) for m in pareto_front(measured)] == [(1, 0.2), (2, 0.6), (5, 0.9)]

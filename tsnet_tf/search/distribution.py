@@ -43,6 +43,25 @@ class ArchitectureDistribution:
         drawn = tf.random.stateless_categorical(self.log_probabilities(logits), count, seed, dtype=tf.int32)
         return tf.transpose(drawn)
 
+    def most_probable(self, logits: tf.Tensor) -> tf.Tensor:
+        """The most probable architecture, int32 ``[choices]``."""
+        return tf.argmax(self.log_probabilities(logits), 1, tf.int32)
+
+    def n_best(self, logits: tf.Tensor, count: int) -> tf.Tensor:
+        """The ``count`` most probable architectures, int32 ``[count, choices]``, the most probable first.
+
+        Choice after choice, the best ``count`` beginnings are kept: no other can become one of the best.
+        """
+        log_p = self.log_probabilities(logits).numpy()
+        found, total = np.zeros((1, 0), np.int32), np.zeros(1)
+        for row, choice in enumerate(self.choices):
+            joined = (total[:, None] + log_p[row, : len(choice.values)]).ravel()
+            best = np.argsort(-joined, kind="stable")[:count]
+            beginning, value = np.divmod(best, len(choice.values))
+            found = np.concatenate([found[beginning], value[:, None].astype(np.int32)], 1)
+            total = joined[best]
+        return tf.constant(found, tf.int32)
+
     def log_prob(self, logits: tf.Tensor, architectures: tf.Tensor) -> tf.Tensor:
         """log P(A | alpha) for each of ``architectures`` ``[count, choices]``: ``[count]``, in nats."""
         chosen = tf.one_hot(architectures, self.shape[1])

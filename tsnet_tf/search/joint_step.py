@@ -104,7 +104,7 @@ class SearchModel(keras.Model):
     def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Logits of one architecture; the most probable one if none is given."""
         if architecture is None:
-            architecture = self._most_probable(tf.convert_to_tensor(self.alpha))
+            architecture = self.distribution.most_probable(tf.convert_to_tensor(self.alpha))
         return self.network(clips, architecture=architecture, training=training)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
@@ -148,9 +148,6 @@ class SearchModel(keras.Model):
             f"target_{self.costs.model.name}": self.target,
             "multiplier": float(self.multiplier),
         }
-
-    def _most_probable(self, logits: tf.Tensor) -> tf.Tensor:
-        return tf.argmax(self.distribution.log_probabilities(logits), 1, tf.int32)
 
     def _count(self, logits: tf.Tensor) -> int | tf.Tensor:
         """K of this step: a number, or a tensor that follows the entropy."""
@@ -215,7 +212,7 @@ class SearchModel(keras.Model):
         if self.cost_term == "dual_ascent":
             # The most probable architecture is what will be taken. The mean of those that are drawn costs more, as long
             # as they still explore: what is dear can miss the target by more than what is cheap.
-            excess = self.costs.of(self._most_probable(logits)[None])[0] / self.target - 1.0
+            excess = self.costs.of(self.distribution.most_probable(logits)[None])[0] / self.target - 1.0
             self.multiplier.assign(self.multiplier * tf.exp(moves * self.multiplier_rate * excess))
 
     def _penalties(self, costs: tf.Tensor) -> tf.Tensor:

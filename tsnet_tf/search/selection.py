@@ -1,4 +1,7 @@
-"""From the distribution to one architecture."""
+"""From the distribution to one architecture, or to a whole front of them."""
+
+import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -6,41 +9,60 @@ import tensorflow as tf
 from tsnet_tf.errors import UserError
 from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
-from tsnet_tf.space.cost import complexity, largest, smallest
-from tsnet_tf.space.two_stream import Space
+from tsnet_tf.space.cost import largest, smallest
+from tsnet_tf.space.two_stream import Space, choices, values_of
 
 
-def check_target(space: Space, target_gmacs: float) -> None:
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """An architecture that was measured.
+
+    Attributes:
+      architecture: candidate indices, int32 ``[choices]``.
+      cost: under the search's cost model.
+      score: the higher the better.
+    """
+
+    architecture: np.ndarray
+    cost: float
+    score: float
+
+
+def check_target(space: Space, costs: CostTables, target: float) -> None:
     """Refuses a target that no architecture of ``space`` can meet.
 
     Raises:
-      UserError: the target is below the smallest architecture's multiply-adds or above the largest's.
+      UserError: the target is below what the smallest architecture costs or above the largest.
     """
-    low, high = complexity(smallest(space)).gmacs, complexity(largest(space)).gmacs
-    if target_gmacs < low:
-        raise UserError(
-            f"target_gmacs: expected at least {low:.4g}, the smallest architecture of space '{space.name}' at "
-            f"{space.resolution} pixels; found {target_gmacs:g}"
-        )
-    if target_gmacs > high:
-        raise UserError(
-            f"target_gmacs: expected at most {high:.4g}, the largest architecture of space '{space.name}' at "
-            f"{space.resolution} pixels; found {target_gmacs:g}"
-        )
+
+    def cost(extreme: Space) -> float:
+        values = values_of(extreme)
+        indices = [choice.values.index(values[choice.label]) for choice in choices(space)]
+        return float(costs.of(tf.constant([indices], tf.int32))[0])
+
+    # Rounded towards the inside of what can be met: the printed number is one that would be accepted.
+    low, high = cost(smallest(space)) * (1 - 1e-6), cost(largest(space)) * (1 + 1e-6)
+    for is_wrong, bound, which in ((target < low, low, "least"), (target > high, high, "most")):
+        if is_wrong:
+            size = "smallest" if which == "least" else "largest"
+            raise UserError(
+                f"target_{costs.model.name}: expected at {which} {bound:.4g}, the {size} architecture of space "
+                f"'{space.name}' at {space.resolution} pixels; found {target:g}"
+            )
 
 
 def most_probable(
     distribution: ArchitectureDistribution,
     logits: tf.Tensor,
-    macs: CostTables,
-    target_gmacs: float,
+    costs: CostTables,
+    target: float,
     tolerance: float = 0.05,
 ) -> tuple[np.ndarray, bool]:
     """The most probable architecture that keeps to the target.
 
     If the most probable of all costs more or less than the target by over ``tolerance``, single choices are exchanged,
-    each time the one that gives up the least log-probability for the multiply-adds it brings nearer; then whatever
-    can be had back within the tolerance is.
+    each time the one that gives up the least log-probability for the cost it brings nearer; then whatever can be had
+    back within the tolerance is.
 
     Args:
       tolerance: allowed distance from the target, as a part of it.
@@ -50,28 +72,62 @@ def most_probable(
     """
     log_p = distribution.log_probabilities(logits).numpy()
     best = log_p.argmax(1).astype(np.int32)
-    low, high = target_gmacs * (1 - tolerance), target_gmacs * (1 + tolerance)
+    low, high = target * (1 - tolerance), target * (1 + tolerance)
 
     def cost(architectures: np.ndarray) -> np.ndarray:
-        return macs.of(tf.constant(architectures)).numpy()
+        return costs.of(tf.constant(architectures)).numpy()
 
     current, current_cost = best, float(cost(best[None])[0])
     while not low <= current_cost <= high:
         neighbours = _neighbours(distribution, current)
-        costs, losses = cost(neighbours), _total(log_p, current[None]) - _total(log_p, neighbours)
-        nearer = np.minimum(_excess(current_cost, low, high) - _excess(costs, low, high), current_cost)
+        prices, losses = cost(neighbours), _total(log_p, current[None]) - _total(log_p, neighbours)
+        nearer = np.minimum(_excess(current_cost, low, high) - _excess(prices, low, high), current_cost)
         useful = nearer > 1e-9
         if not useful.any():
             break
-        price = np.where(useful, np.maximum(losses, 0.0) / np.maximum(nearer, 1e-9), np.inf)
-        current, current_cost = neighbours[price.argmin()], float(costs[price.argmin()])
+        rate = np.where(useful, np.maximum(losses, 0.0) / np.maximum(nearer, 1e-9), np.inf)
+        current, current_cost = neighbours[rate.argmin()], float(prices[rate.argmin()])
     while True:
         neighbours = _neighbours(distribution, current)
-        costs, gains = cost(neighbours), _total(log_p, neighbours) - _total(log_p, current[None])
-        gains = np.where(_excess(costs, low, high) <= _excess(current_cost, low, high), gains, 0.0)
+        prices, gains = cost(neighbours), _total(log_p, neighbours) - _total(log_p, current[None])
+        gains = np.where(_excess(prices, low, high) <= _excess(current_cost, low, high), gains, 0.0)
         if gains.max(initial=0.0) <= 1e-6:
             return current, bool((current == best).all())
-        current, current_cost = neighbours[gains.argmax()], float(costs[gains.argmax()])
+        current, current_cost = neighbours[gains.argmax()], float(prices[gains.argmax()])
+
+
+def refine(
+    candidates: np.ndarray, costs: CostTables, budget: float, score: Callable[[np.ndarray], float]
+) -> tuple[Scored, list[Scored]]:
+    """Measures every different candidate within the budget.
+
+    Args:
+      candidates: int32 ``[count, choices]``; the first is measured whatever it costs.
+      costs: the search's costs.
+      budget: what a candidate may cost.
+      score: measures one architecture ``[choices]``; the higher the better.
+
+    Returns:
+      The best one, and the front: those that no cheaper one equals, from cheap to dear.
+    """
+    _, first = np.unique(candidates, axis=0, return_index=True)
+    different = candidates[np.sort(first)]
+    prices = costs.of(tf.constant(different)).numpy()
+    measured = [
+        Scored(architecture, float(price), score(architecture))
+        for index, (architecture, price) in enumerate(zip(different, prices, strict=True))
+        if index == 0 or price <= budget
+    ]
+    return max(measured, key=lambda m: (m.score, -m.cost)), pareto_front(measured)
+
+
+def pareto_front(measured: list[Scored]) -> list[Scored]:
+    """Those that score more than everything that costs no more, from cheap to dear."""
+    front: list[Scored] = []
+    for one in sorted(measured, key=lambda m: (m.cost, -m.score)):
+        if not front or one.score > front[-1].score:
+            front.append(one)
+    return front
 
 
 def _neighbours(distribution: ArchitectureDistribution, architecture: np.ndarray) -> np.ndarray:

@@ -6,9 +6,10 @@ import os
 import time
 
 import gin
+import numpy as np
 import tensorflow as tf
 
-from tsnet_tf import console
+from tsnet_tf import atomic, console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
@@ -17,8 +18,10 @@ from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search import selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel, architecture_values
 from tsnet_tf.space.cost import complexity
+from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.two_stream import (
     Space,
     choices,
@@ -47,8 +50,10 @@ def search(
     space: Space = gin.REQUIRED,
     streams: tuple[str, ...] = gin.REQUIRED,
     free: tuple[str, ...] = gin.REQUIRED,
-    target_gmacs: float = gin.REQUIRED,
+    target_gmacs: float | None = None,
+    target_params_m: float | None = None,
     tolerance: float = 0.05,
+    refine: int = 0,
     dataset: VideoDataset = gin.REQUIRED,
     train_splits: tuple[str, ...] = ("train",),
     validation_splits: tuple[str, ...] = ("validation",),
@@ -77,8 +82,12 @@ def search(
       space: the whole space, of which ``streams`` and ``free`` leave a part.
       streams: streams the model of this step has.
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
-      target_gmacs: multiply-adds per view, in all.
-      tolerance: how far the found architecture may be from it, as a part of it.
+      target_gmacs: multiply-adds per view, in all; None if the target is another.
+      target_params_m: millions of parameters, in all.
+      tolerance: how far the found architecture may be from the target, as a part of it.
+      refine: how many architectures drawn from P(A | alpha) are measured on the validation videos, besides the most
+        probable one; the best within the target is taken, and the front of all is left in ``front.json``. 0: the most
+        probable one is taken unmeasured.
       dataset: the videos.
       train_splits: for the weights.
       validation_splits: for the indicator that moves alpha.
@@ -111,13 +120,14 @@ def search(
     fixed = values_of(before[1]) if before else {}
     space = dataclasses.replace(only(space, streams), classes=len(labels))
     space = restrict(space, free, fixed)
-    selection.check_target(space, target_gmacs)
+    cost_model, target = _cost_model_and_target({GMACS: target_gmacs, PARAMS: target_params_m})
+    selection.check_target(space, CostTables(space, cost_model), target)
     videos = dataset.num_videos(train_splits)
     steps = max(1, math.ceil(epochs * videos / batch_size))
     tf.keras.utils.set_random_seed(seed)
     console.say(
-        f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target_gmacs:g} GMACs "
-        f"per view, {steps} steps"
+        f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target:g} "
+        f"{cost_model.unit}, {steps} steps"
     )
 
     strategy = make_strategy()
@@ -127,7 +137,8 @@ def search(
             inherit(network, before[0])
         model = joint(
             network,
-            target=target_gmacs,
+            target=target,
+            cost_model=cost_model,
             alpha_optimizer=alpha_optimizer(),
             alpha_warmup_steps=round(alpha_warmup * steps),
             seed=seed,
@@ -169,23 +180,43 @@ def search(
             "loss": f"{m['loss']:.2f}",
             "indicator": f"{m['indicator']:.2f}" if "indicator" in m else "-",
             "entropy": f"{m['entropy']:.1f}",
-            "GMACs": f"{m['expected_gmacs']:.3g} (target {target_gmacs:g})",
+            cost_model.unit.split()[0]: f"{m[f'expected_{cost_model.name}']:.3g} (target {target:g})",
         },
     )
 
+    clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
+
+    def fixed(architecture: np.ndarray, how: str) -> TwoStreamModel:
+        """The model of one architecture, with the supernet's weights."""
+        genotype = dataclasses.replace(
+            pick(space, architecture_values(model, architecture)),
+            name=f"{space.name}_{name}",
+            notes=(f"Found by the search step '{name}': {how} for {target:g} {cost_model.unit}.",),
+        )
+        with strategy.scope():
+            network_of_one = TwoStreamModel(genotype, synchronized=synchronized)
+            inherit(network_of_one, network)
+        return network_of_one
+
+    def validation_top1(architecture: np.ndarray) -> float:
+        candidate = fixed(architecture, "a candidate")
+        recalibrate(candidate, clips, recalibration_batches)
+        results = [evaluate(candidate, dataset, split, views) for split in validation_splits]
+        return sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results)
+
     logits = tf.convert_to_tensor(model.alpha)
-    found, is_most_probable = selection.most_probable(model.distribution, logits, model.costs, target_gmacs, tolerance)
+    found, is_most_probable = selection.most_probable(model.distribution, logits, model.costs, target, tolerance)
     how = "the most probable architecture" + ("" if is_most_probable else f" within {tolerance:.0%} of the target")
     if not is_most_probable:
         console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
-    genotype = dataclasses.replace(
-        pick(space, architecture_values(model, found)),
-        name=f"{space.name}_{name}",
-        notes=(f"Found by the search step '{name}': {how} for {target_gmacs:g} GMACs per view.",),
-    )
-    with strategy.scope():
-        fixed_model = TwoStreamModel(genotype, synchronized=synchronized)
-        inherit(fixed_model, network)
+    if refine:
+        drawn = model.distribution.sample(logits, refine, tf.stack([seed, steps])).numpy()
+        candidates = np.concatenate([found[None], drawn])
+        best, front = selection.refine(candidates, model.costs, target * (1 + tolerance), validation_top1)
+        found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
+        _write_front(workdir, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model)
+    fixed_model = fixed(found, how)
+    genotype = fixed_model.space
     if finetune_epochs:
         fit(
             fixed_model,
@@ -198,15 +229,15 @@ def search(
             batch_size=batch_size,
             seed=2 * seed + 2,
         )
-    clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
     recalibrate(fixed_model, clips, recalibration_batches)
     result = evaluate(fixed_model, dataset, test_split, views)
     cost = complexity(genotype)
     summary = {
         "step": name,
         "gmacs": cost.gmacs,
-        "target_gmacs": target_gmacs,
         "params_m": cost.params_m,
+        cost_model.name: float(model.costs.of(tf.constant([found], tf.int32))[0]),
+        f"target_{cost_model.name}": target,
         "entropy_nats": {"start": entropy_of_uniform(space), "end": model.state_of_search()["entropy"]},
         "seconds": time.monotonic() - started,
         "val_top1": result["top1"],
@@ -219,15 +250,53 @@ def search(
     return summary
 
 
+def _cost_model_and_target(targets: dict[CostModel, float | None]) -> tuple[CostModel, float]:
+    """The one target that is given, and the cost model it is about."""
+    given = [(cost_model, target) for cost_model, target in targets.items() if target is not None]
+    if len(given) != 1:
+        names = " and ".join(f"search.target_{cost_model.name}" for cost_model in targets)
+        found = " and ".join(f"{cost_model.name} = {target:g}" for cost_model, target in given) or "none"
+        raise UserError(f"expected one of {names}, the other None; found {found}")
+    return given[0]
+
+
+def _write_front(
+    workdir: str, front: list[selection.Scored], best: selection.Scored, genotypes: list[Space], cost_model: CostModel
+) -> None:
+    """Writes ``front.json`` and the genotypes it names."""
+    rows = []
+    for number, (one, genotype) in enumerate(zip(front, genotypes, strict=True)):
+        path = os.path.join("front", f"{number}.json")
+        atomic.write_text(os.path.join(workdir, path), dumps(genotype))
+        found = complexity(genotype)
+        rows.append(
+            {
+                "genotype": path,
+                "gmacs": found.gmacs,
+                "params_m": found.params_m,
+                cost_model.name: one.cost,
+                "validation_top1": one.score,
+                "selected": one is best,
+            }
+        )
+    atomic.write_json(os.path.join(workdir, "front.json"), rows)
+
+
 def show(summaries: list[dict]) -> None:
     """Prints search steps in the manner of the paper's Table 5."""
+
+    def target_and_found(summary: dict) -> tuple[str, str]:
+        name = next(key for key in summary if key.startswith("target_")).removeprefix("target_")
+        unit = {"gmacs": "", "params_m": " M"}[name]
+        return f"{summary[f'target_{name}']:.4g}{unit}", f"{summary[name]:.4g}{unit}"
+
     console.table(
         "Search steps (GMACs are multiply-adds per view)",
-        ["step", "target", "found", "params M", "entropy nats", "seconds", "top-1 %"],
+        ["step", "target", "found", "GMACs", "params M", "entropy nats", "seconds", "top-1 %"],
         [
             [
                 s["step"],
-                f"{s['target_gmacs']:.4g}",
+                *target_and_found(s),
                 f"{s['gmacs']:.4g}",
                 f"{s['params_m']:.3g}",
                 f"{s['entropy_nats']['start']:.1f} → {s['entropy_nats']['end']:.1f}",

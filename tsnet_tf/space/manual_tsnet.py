@@ -5,8 +5,10 @@ channels times one factor so that all of it costs about what X3D-S costs and the
 in `WIDTHS` are the ones, to two decimals, that come nearest; channels are rounded to even numbers.
 """
 
+import dataclasses
+
 from tsnet_tf.space import genotype
-from tsnet_tf.space.table1 import scaled
+from tsnet_tf.space.table1 import ATTENTION_PLACES, ATTENTION_STAGES, scaled, spread
 from tsnet_tf.space.two_stream import Group, Space, Stream, validate
 
 WIDTHS = {85: (1.75, 0.19), 70: (1.58, 0.29), 55: (1.39, 0.37)}  # P in % to the factors of the sparse and dense stream
@@ -37,6 +39,39 @@ def manual_tsnet(percent: int, fusions: int = 5) -> Space:
             ),
         )
     )
+
+
+def manual_tsnet_70_fusions() -> Space:
+    """Manual-TSNet-70% with none or a time-strided convolution at each of its 10 places (Table 7's search)."""
+    model = manual_tsnet(70, 10)
+    groups = tuple(
+        dataclasses.replace(group, fusion=("none", *group.fusion) if group.fusion != ("none",) else group.fusion)
+        for group in model.sparse.groups
+    )
+    return validate(_with_groups(model, "manual_tsnet_70_fusions", {"sparse": groups}))
+
+
+def manual_tsnet_70_attention() -> Space:
+    """Manual-TSNet-70% with GloRe or not at two places of stages 2, 3 and 4 of both streams (Table 8's search)."""
+    model = manual_tsnet(70)
+    groups = {}
+    for stream in model.streams:
+        stages = [group.stage for group in stream.groups]
+        places = [
+            group.stage in ATTENTION_STAGES
+            and index - stages.index(group.stage) in spread(ATTENTION_PLACES, stages.count(group.stage))
+            for index, group in enumerate(stream.groups)
+        ]
+        groups[stream.name] = tuple(
+            dataclasses.replace(group, attention=(False, True) if here else (False,))
+            for group, here in zip(stream.groups, places, strict=True)
+        )
+    return validate(_with_groups(model, "manual_tsnet_70_attention", groups))
+
+
+def _with_groups(space: Space, name: str, groups) -> Space:
+    streams = tuple(dataclasses.replace(s, groups=groups.get(s.name, s.groups)) for s in space.streams)
+    return dataclasses.replace(space, name=name, streams=streams, notes=())
 
 
 def _stream(name: str, frames: int, width: float, places) -> Stream:
