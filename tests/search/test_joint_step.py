@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search.joint_step import SearchModel, architecture_values
+from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, only, pick, restrict, values_of
@@ -268,11 +268,6 @@ def test_one_trace_for_all_architectures_and_equal_runs_for_equal_seeds(fitted):
     assert step.experimental_get_tracing_count() == 1
 
 
-def test_values_of_an_architecture():
-    model = planted([1], steps=0)
-    assert architecture_values(model, np.array([1])) == {"sparse/s1/g1/spatial_kernel": 5}
-
-
 def test_candidates_that_were_never_drawn_stand_still():
     """The baseline's rounding errors are no gradient; Adam would make steps of them."""
     space = only(table1(**TINY), ("sparse",))
@@ -290,3 +285,49 @@ def test_candidates_that_were_never_drawn_stand_still():
         never = set(range(len(choice.values))) - set(architectures[:, row].tolist())
         assert not moved[row, sorted(never)].any(), (choice.label, alpha[row])
     assert moved.any()
+
+
+@pytest.mark.slow
+def test_masks_compile_with_xla_and_move_everything_as_slices_do():
+    """What a TPU would run: static shapes, the whole joint step one XLA program."""
+    found = {}
+    for execution in ("slice", "mask"):
+        model = real_search(execution)
+        # XLA has random numbers of its own: both are given the same architectures.
+        drawn = tf.constant(
+            [[len(c.values) - 1 for c in model.distribution.choices], [0] * model.distribution.shape[0]]
+        )
+        model.distribution.sample = lambda *_, drawn=drawn: drawn
+        before = state(model)
+        step = tf.function(model.train_step, jit_compile=execution == "mask")
+        for batch in batches(2):
+            step(batch)
+        found[execution] = [after - start for after, start in zip(state(model), before, strict=True)]
+    largest = max(np.abs(update).max() for update in found["slice"][:-2])
+    for sliced, masked in zip(found["slice"], found["mask"], strict=True):
+        np.testing.assert_allclose(masked, sliced, rtol=0, atol=1e-3 * max(np.abs(sliced).max(), 1e-3 * largest))
+    assert np.abs(found["slice"][-2]).max() > 0.05  # alpha has moved
+
+
+def test_the_number_of_samples_follows_the_entropy_without_a_retrace():
+    """K = max(2, floor(4 H)): one choice of two at alpha 0 has ln 2 nats, K = 2; a lambda of 8 gives 5."""
+    for samples_per_nat, count in ((4.0, 2), (8.0, 5)):
+        model = planted([1, 1], samples=2, samples_per_nat=samples_per_nat, alpha_rate=0.0)
+        assert float(model.last["samples"]) == count
+    model = planted([1, 1], steps=0, samples=2, samples_per_nat=8.0, alpha_rate=0.0)
+    step, batch = tf.function(model.train_step), (tf.zeros([2, 1, 1, 1, 3]), tf.constant([1, 1]))
+    counts = []
+    for logit in (0.0, 1.0, 3.0):
+        model.alpha.assign([[0.0, logit]])
+        model.means["samples"].reset_state()
+        counts.append(float(step((batch, batch))["samples"]))
+    assert counts == [5, 4, 2]  # 0.69, 0.58 and 0.19 nats
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_uniform_weights_count_every_sample_alike():
+    """Both architectures count one half: the mean of log(1 + e) and log(1 + 1/e) on label 1."""
+    settings = {"seed": seed_that_draws(0, 1), "weight_gradient": "uniform", "alpha_rate": 0.0}
+    model = planted([1, 1], **settings)
+    expected = (np.log(1 + np.e) + np.log(1 + np.exp(-1))) / 2
+    assert float(model.last["loss"]) == pytest.approx(expected, rel=1e-5)

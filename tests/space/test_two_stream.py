@@ -131,6 +131,12 @@ def test_squeeze_width_is_a_multiple_of_eight_and_never_far_below_a_sixteenth():
     assert [two_stream.squeeze_channels(inner) for inner in (54, 216, 432, 320)] == [8, 16, 32, 24]
 
 
+def test_values_at_indices():
+    space = table1()
+    values = two_stream.values_at(space, [len(c.values) - 1 for c in two_stream.choices(space)])
+    assert values["sparse/s1/g1/channels"] == 48 and values["dense/s4/g3/attention"] is True
+
+
 def test_halves_are_rounded_up():
     assert two_stream.inner_channels(2.25, 10) == 23  # 22.5
     assert [two_stream.glore_nodes(ratio, channels) for ratio, channels in ((1.5, 3), (0.25, 1))] == [5, 1]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
@@ -246,8 +245,3 @@ def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
     if context is None or context.num_replicas_in_sync == 1:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
-
-
-def architecture_values(model: SearchModel, architecture: np.ndarray) -> dict:
-    """Label to value for candidate indices ``[choices]``."""
-    return {c.label: c.values[i] for c, i in zip(model.distribution.choices, architecture, strict=True)}

@@ -19,7 +19,7 @@ from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search import selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
-from tsnet_tf.search.joint_step import SearchModel, architecture_values
+from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.two_stream import (
@@ -29,6 +29,7 @@ from tsnet_tf.space.two_stream import (
     only,
     pick,
     restrict,
+    values_at,
     values_of,
 )
 from tsnet_tf.training import run_folder
@@ -189,7 +190,7 @@ def search(
     def fixed(architecture: np.ndarray, how: str) -> TwoStreamModel:
         """The model of one architecture, with the supernet's weights."""
         genotype = dataclasses.replace(
-            pick(space, architecture_values(model, architecture)),
+            pick(space, values_at(space, architecture)),
             name=f"{space.name}_{name}",
             notes=(f"Found by the search step '{name}': {how} for {target:g} {cost_model.unit}.",),
         )

@@ -165,6 +165,11 @@ def values_of(genotype: Space) -> dict[str, Value]:
     return {c.label: c.values[0] for c in variables(genotype) if len(c.values) == 1}
 
 
+def values_at(space: Space, indices: Iterable[int]) -> dict[str, Value]:
+    """Label to value of the architecture that takes, of every open choice, the candidate with the given index."""
+    return {choice.label: choice.values[index] for choice, index in zip(choices(space), indices, strict=True)}
+
+
 def pick(space: Space, values: Mapping[str, Value]) -> Space:
     """Closes variables: ``space`` with the given ones reduced to one candidate.
 

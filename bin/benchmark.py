@@ -1,0 +1,79 @@
+"""Measures speed and memory. Figures are for this machine; what is compared is measured in turn, medians.
+
+  python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
+  python bin/benchmark.py search --part=price --architectures=10
+
+search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
+memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
+"""
+
+import json
+
+from absl import flags
+
+from tsnet_tf import cli, console
+from tsnet_tf.errors import UserError
+
+PARTS = ("price", "memory", "tracing")
+PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 4, "Clips per step.", lower_bound=1)
+ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 5, "Measurements of everything.", lower_bound=1)
+JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
+
+
+def search() -> None:
+    from tsnet_tf.benchmark import machine, search_step
+    from tsnet_tf.space.table1 import table1
+
+    parts, space = [PART.value] if PART.value else PARTS, table1()
+    results = {"machine": machine.description(), "batch_size": BATCH_SIZE.value}
+    if "price" in parts:
+        between = search_step.architectures_between(space, ARCHITECTURES.value, 0.8, 3.0)
+        results["price"] = search_step.price(space, BATCH_SIZE.value, between, REPEATS.value, mask=False)
+        near = search_step.architectures_between(space, 1, 1.95, 2.05)
+        results["price_at_2_gmacs"] = search_step.price(space, BATCH_SIZE.value, near, REPEATS.value, mask=True)
+    if "memory" in parts:
+        near = search_step.architectures_between(space, 1, 1.95, 2.05)[0].tolist()
+        calls = {f"K = {k}": f"joint_step(table1(), {BATCH_SIZE.value}, {k}, {near})" for k in (2, 16)}
+        calls["plain training"] = f"plain_training(table1(), {BATCH_SIZE.value}, {near})"
+        results["memory"] = {name: search_step.in_fresh_process(call) for name, call in calls.items()}
+    if "tracing" in parts:
+        results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {BATCH_SIZE.value}, 2)")
+    if JSON.value:
+        print(json.dumps(results, indent=2))
+        return
+    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    for name in ("price", "price_at_2_gmacs"):
+        rows = results.get(name, [])
+        if rows:
+            console.table(
+                f"Forward and backward, batch {BATCH_SIZE.value}, {space.resolution} pixels: seconds and ratios",
+                list(rows[0]),
+                [[f"{value:.3g}" for value in row.values()] for row in rows],
+            )
+    if "memory" in parts:
+        console.table(
+            "Peak memory, one architecture of 2 GMACs",
+            ["what", "GB"],
+            [[name, f"{found['peak_gigabytes']:.2f}"] for name, found in results["memory"].items()],
+        )
+    if "tracing" in parts:
+        console.table(
+            "The joint step, from nothing: seconds",
+            list(results["tracing"]),
+            [[f"{value:.3g}" for value in results["tracing"].values()]],
+        )
+
+
+COMMANDS = {"search": search}
+
+
+def main(command: str) -> None:
+    if command not in COMMANDS:
+        raise UserError(f"expected a command out of {', '.join(COMMANDS)}; found '{command}'")
+    COMMANDS[command]()
+
+
+if __name__ == "__main__":
+    cli.run(main, takes_command=True)

@@ -1,0 +1,170 @@
+"""What searching costs: a sampled architecture against its fixed model, memory by K, and time until the first step."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.search.joint_step import SearchModel
+from tsnet_tf.space.two_stream import Space, choices, pick, values_at
+from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+
+
+def price(space: Space, batch_size: int, architectures: np.ndarray, repeats: int, mask: bool) -> list[dict]:
+    """Forward and backward of architectures inside the supernet, and of the fixed models of the same genotypes.
+
+    Args:
+      space: a space with open choices.
+      batch_size: clips per step.
+      architectures: candidate indices, int32 ``[count, choices]``.
+      repeats: measurements of each, interleaved.
+      mask: whether the mask execution is measured too.
+
+    Returns:
+      For each architecture: ``gmacs``, median seconds ``slice``, ``fixed`` and perhaps ``mask``, and the median
+      ratios ``slice_to_fixed`` and perhaps ``mask_to_slice``.
+    """
+    clips, labels = random_batch(space, batch_size)
+    executions = ("slice", "mask") if mask else ("slice",)
+    supernets = {name: gradients_of(TwoStreamModel(space, execution=name), clips, labels) for name in executions}
+    gmacs = CostTables(space).of(tf.constant(architectures)).numpy()
+    rows = []
+    for architecture, cost in zip(architectures, gmacs, strict=True):
+        fixed = gradients_of(TwoStreamModel(pick(space, values_at(space, architecture))), clips, labels)
+        actions = {name: lambda step=step, a=architecture: step(tf.constant(a)) for name, step in supernets.items()}
+        seconds = interleaved_seconds({**actions, "fixed": lambda step=fixed: step(None)}, repeats)
+        row = {"gmacs": float(cost), **{name: statistics.median(found) for name, found in seconds.items()}}
+        row["slice_to_fixed"] = median_ratio(seconds["slice"], seconds["fixed"])
+        if mask:
+            row["mask_to_slice"] = median_ratio(seconds["mask"], seconds["slice"])
+        rows.append(row)
+    return rows
+
+
+def architectures_between(space: Space, count: int, low: float, high: float, seed: int = 0) -> np.ndarray:
+    """``count`` random architectures of ``low`` to ``high`` GMACs, int32 ``[count, choices]``.
+
+    Each is drawn with a leaning of its own, towards small or large candidates: uniform draws all cost about the same.
+    """
+    draw, costs = np.random.default_rng(seed), CostTables(space)
+    found = []
+    for _ in range(10_000):
+        leaning = draw.uniform(0.2, 5.0)
+        one = [int(len(c.values) * draw.beta(1.0, leaning)) for c in choices(space)]
+        architecture = np.array(one, np.int32)
+        if low <= float(costs.of(tf.constant(architecture[None]))[0]) <= high:
+            found.append(architecture)
+        if len(found) == count:
+            return np.stack(found)
+    raise ValueError(f"expected {count} architectures of {low} to {high} GMACs, found {len(found)} in 10000 draws")
+
+
+def gradients_of(model: TwoStreamModel, clips: tf.Tensor, labels: tf.Tensor) -> Callable:
+    """A compiled function of an architecture (None for a fixed model): loss after all gradients are there."""
+    weights = [weight.value for weight in model.trainable_variables]
+
+    @tf.function(reduce_retracing=True)
+    def step(architecture):
+        with tf.GradientTape() as tape:
+            logits = model(clips, architecture, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
+        with tf.control_dependencies(gradients):
+            return tf.identity(loss)
+
+    return step
+
+
+def random_batch(space: Space, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    draw = np.random.default_rng(0)
+    clips = draw.integers(0, 256, (batch_size, space.frames, space.resolution, space.resolution, 3), np.uint8)
+    return tf.constant(clips), tf.constant(draw.integers(0, space.classes, batch_size))
+
+
+def joint_step(space: Space, batch_size: int, samples: int, architecture: list[int] | None = None) -> dict:
+    """Builds and runs a few joint steps in this process.
+
+    Args:
+      space: a space with open choices.
+      batch_size: clips for the weights, and as many for alpha.
+      samples: K.
+      architecture: candidate indices of the one that is always drawn; None for uniform draws.
+
+    Returns:
+      Seconds to ``build`` the model and to ``trace`` the step, of the ``first_step`` and of a later ``step``, until
+      the search is ``ready`` (trace and first step, less one step), and the process's ``peak_gigabytes``.
+    """
+    started = time.perf_counter()
+    model = SearchModel(TwoStreamModel(space), target=1.0, samples=samples, alpha_optimizer=alpha_optimizer())
+    model.compile(weight_optimizer(100))
+    if architecture is not None:
+        model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))
+    built = time.perf_counter()
+    batch = random_batch(space, batch_size)
+    step = tf.function(model.train_step).get_concrete_function((batch, batch))
+    traced = time.perf_counter()
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        float(step((batch, batch))["loss"])
+        times.append(time.perf_counter() - begun)
+    later = statistics.median(times[1:])
+    return {
+        "samples": samples,
+        "build": built - started,
+        "trace": traced - built,
+        "first_step": times[0],
+        "step": later,
+        "ready": traced - built + times[0] - later,
+        "peak_gigabytes": peak_gigabytes(),
+    }
+
+
+def plain_training(space: Space, batch_size: int, architecture: list[int]) -> dict:
+    """Peak memory of training one fixed model in this process, ``peak_gigabytes``."""
+    model = TwoStreamModel(pick(space, values_at(space, architecture)))
+    optimizer = weight_optimizer(100)
+    optimizer.build(model.trainable_variables)
+    clips, labels = random_batch(space, batch_size)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            logits = model(clips, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
+        return loss
+
+    for _ in range(3):
+        step()
+    return {"peak_gigabytes": peak_gigabytes()}
+
+
+def peak_gigabytes() -> float:
+    """The most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def in_fresh_process(call: str) -> dict:
+    """The value of ``call``, an expression over this module's names, in a process of its own: memory starts anew."""
+    program = (
+        "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
+        "from tsnet_tf.benchmark.search_step import *\nfrom tsnet_tf.space.table1 import table1\n"
+        f"print(json.dumps({call}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+    if done.returncode:
+        raise RuntimeError(f"{call}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
