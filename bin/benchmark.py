@@ -2,9 +2,11 @@
 
   python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
   python bin/benchmark.py search --part=price --architectures=10
+  python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
 
 search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
 memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
+latency: what every piece of a space takes on this device, for search.target_latency_ms.
 """
 
 import json
@@ -13,10 +15,13 @@ from absl import flags
 
 from tsnet_tf import cli, console
 from tsnet_tf.errors import UserError
+from tsnet_tf.search import spaces
 
 PARTS = ("price", "memory", "tracing")
 PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 4, "Clips per step.", lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Clips at once; default 4, and 1 for latency.", lower_bound=1)
+SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
+OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "Measurements of everything.", lower_bound=1)
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
@@ -26,20 +31,20 @@ def search() -> None:
     from tsnet_tf.benchmark import machine, search_step
     from tsnet_tf.space.table1 import table1
 
-    parts, space = [PART.value] if PART.value else PARTS, table1()
-    results = {"machine": machine.description(), "batch_size": BATCH_SIZE.value}
+    parts, space, batch_size = [PART.value] if PART.value else PARTS, table1(), BATCH_SIZE.value or 4
+    results = {"machine": machine.description(), "batch_size": batch_size}
     if "price" in parts:
         between = search_step.architectures_between(space, ARCHITECTURES.value, 0.8, 3.0)
-        results["price"] = search_step.price(space, BATCH_SIZE.value, between, REPEATS.value, mask=False)
+        results["price"] = search_step.price(space, batch_size, between, REPEATS.value, mask=False)
         near = search_step.architectures_between(space, 1, 1.95, 2.05)
-        results["price_at_2_gmacs"] = search_step.price(space, BATCH_SIZE.value, near, REPEATS.value, mask=True)
+        results["price_at_2_gmacs"] = search_step.price(space, batch_size, near, REPEATS.value, mask=True)
     if "memory" in parts:
         near = search_step.architectures_between(space, 1, 1.95, 2.05)[0].tolist()
-        calls = {f"K = {k}": f"joint_step(table1(), {BATCH_SIZE.value}, {k}, {near})" for k in (2, 16)}
-        calls["plain training"] = f"plain_training(table1(), {BATCH_SIZE.value}, {near})"
+        calls = {f"K = {k}": f"joint_step(table1(), {batch_size}, {k}, {near})" for k in (2, 16)}
+        calls["plain training"] = f"plain_training(table1(), {batch_size}, {near})"
         results["memory"] = {name: search_step.in_fresh_process(call) for name, call in calls.items()}
     if "tracing" in parts:
-        results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {BATCH_SIZE.value}, 2)")
+        results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {batch_size}, 2)")
     if JSON.value:
         print(json.dumps(results, indent=2))
         return
@@ -48,7 +53,7 @@ def search() -> None:
         rows = results.get(name, [])
         if rows:
             console.table(
-                f"Forward and backward, batch {BATCH_SIZE.value}, {space.resolution} pixels: seconds and ratios",
+                f"Forward and backward, batch {batch_size}, {space.resolution} pixels: seconds and ratios",
                 list(rows[0]),
                 [[f"{value:.3g}" for value in row.values()] for row in rows],
             )
@@ -66,7 +71,24 @@ def search() -> None:
         )
 
 
-COMMANDS = {"search": search}
+def latency() -> None:
+    from tsnet_tf import atomic
+    from tsnet_tf.benchmark import machine
+    from tsnet_tf.search import latency
+
+    if not OUTPUT.value:
+        raise UserError("expected --output=FILE for the table, found none")
+    table = {"machine": machine.description(), **latency.measure(spaces.named(SPACE.value), BATCH_SIZE.value or 1)}
+    atomic.write_json(OUTPUT.value, table)
+    console.table(
+        f"Whole models of {table['space']}, batch {table['batch_size']}",
+        [f"sum over pieces x {table['scale']:.3f}, ms", "measured, ms"],
+        [[f"{table['scale'] * row['summed']:.2f}", f"{row['measured']:.2f}"] for row in table["whole_models"]],
+    )
+    console.say(f"{len(table['pieces'])} pieces: {OUTPUT.value}")
+
+
+COMMANDS = {"search": search, "latency": latency}
 
 
 def main(command: str) -> None:

@@ -42,8 +42,7 @@ def main() -> None:
     if PUBLISHED.value:
         show_published()
     elif SPACE.value:
-        # Through gin, so that --gin_bindings reach it.
-        show_space(spaces.configured_table1() if SPACE.value == "table1" else genotype.load_space(SPACE.value))
+        show_space(spaces.named(SPACE.value))
     else:
         show_genotype()
 

@@ -52,12 +52,10 @@ class BatchNorm(keras.layers.Layer):
             self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **settings)
 
     def call(self, x: tf.Tensor, channels: Size, training: bool = False) -> tf.Tensor:
-        gamma, beta = (self._float32(weight) for weight in (self.gamma, self.beta))
-        if self.execution == "slice":
-            gamma, beta = cut(gamma, [channels]), cut(beta, [channels])
+        gamma, beta = self._sampled(self.gamma, channels), self._sampled(self.beta, channels)
         if self.track and not training:
-            scale = gamma * tf.math.rsqrt(self._float32(self.moving_variance) + self.epsilon)
-            offset = beta - self._float32(self.moving_mean) * scale
+            scale = gamma * tf.math.rsqrt(self._sampled(self.moving_variance, channels) + self.epsilon)
+            offset = beta - self._sampled(self.moving_mean, channels) * scale
             y = x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
         elif self.synchronized and _replicas() > 1:
             y, mean, variance = self._normalise_together(x, gamma, beta)
@@ -84,9 +82,9 @@ class BatchNorm(keras.layers.Layer):
         y = wide * scale + (beta - mean * scale)
         return tf.cast(y, x.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
 
-    @staticmethod
-    def _float32(weight) -> tf.Tensor:
-        return tf.cast(tf.convert_to_tensor(weight), tf.float32)
+    def _sampled(self, weight, channels: Size) -> tf.Tensor:
+        weight = tf.cast(tf.convert_to_tensor(weight), tf.float32)
+        return cut(weight, [channels]) if self.execution == "slice" else weight
 
 
 def _replicas() -> int:

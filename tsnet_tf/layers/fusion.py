@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, cut, flag_times, zero_beyond
-
-KERNEL = 5  # frames seen by the time-strided convolution
+from tsnet_tf.space.pieces import FUSION_KERNEL
 
 
 class _Operation(keras.layers.Layer):
@@ -110,13 +109,13 @@ class TimeStridedConv(_Operation):
 
     def _make_weights(self, dense_channels: int, sparse_channels: int):
         self.temporal_kernel = self.add_weight(
-            name="temporal_kernel", shape=(KERNEL, dense_channels, 2 * dense_channels), initializer="he_normal"
+            name="temporal_kernel", shape=(FUSION_KERNEL, dense_channels, 2 * dense_channels), initializer="he_normal"
         )
         self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self._norm)
         self.kernel = self._projection(1, 2 * dense_channels, sparse_channels)
 
     def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
-        taps = self._frames_at(self._active(x, dense), range(-(KERNEL // 2), KERNEL // 2 + 1))
+        taps = self._frames_at(self._active(x, dense), range(-(FUSION_KERNEL // 2), FUSION_KERNEL // 2 + 1))
         y = self._contract(taps, self.temporal_kernel, dense, 2 * dense)
         y = tf.nn.relu(self.norm(y, channels=2 * dense, training=training))
         return self._contract(y[:, :, :, None], self.kernel, 2 * dense, sparse)

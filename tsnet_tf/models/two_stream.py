@@ -51,7 +51,7 @@ class TwoStreamModel(keras.Model):
         self.space, self.execution, self.synchronized = space, execution, synchronized
         norm = {"track": is_genotype(space), "synchronized": synchronized, "execution": execution}
         largest = largest_sizes(space)
-        self.stems = [_Stem(stream, norm, name=f"{stream.name}_stem") for stream in space.streams]
+        self.stems = [Stem(stream, norm, name=f"{stream.name}_stem") for stream in space.streams]
         self.groups, self.fusions, self.attentions, self.heads = [], [], [], []
         for stream in space.streams:
             groups, attentions = [], []
@@ -71,7 +71,7 @@ class TwoStreamModel(keras.Model):
                 index_in_stage += group.depth
             self.groups.append(groups)
             self.attentions.append(attentions)
-            self.heads.append(_Head(stream, sizes[-1].channels, space.hidden, norm, name=f"{stream.name}_head"))
+            self.heads.append(Head(stream, sizes[-1].channels, space.hidden, norm, name=f"{stream.name}_head"))
         if space.dense is not None:
             positions = group_positions(space.sparse)
             for position, sparse, dense in zip(positions, largest["sparse"], largest["dense"], strict=True):
@@ -133,7 +133,7 @@ class TwoStreamModel(keras.Model):
         return self.classifier(self.dropout(features, training=training))
 
 
-class _Stem(keras.layers.Layer):
+class Stem(keras.layers.Layer):
     """1x3x3 convolution with stride 2, depthwise t x 1x1 convolution, BN, ReLU."""
 
     def __init__(self, stream: Stream, norm: dict, **kwargs):
@@ -204,7 +204,7 @@ class _Group(keras.layers.Layer):
         return x
 
 
-class _Head(keras.layers.Layer):
+class Head(keras.layers.Layer):
     """1x1x1 convolution, BN, ReLU, mean over the clip, fully connected without bias: ``[batch, hidden]``."""
 
     def __init__(self, stream: Stream, channels: int, hidden: int, norm: dict, **kwargs):

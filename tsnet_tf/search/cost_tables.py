@@ -1,32 +1,33 @@
 """The cost of sampled architectures as TensorFlow look-ups in tables over the parts of a space."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.space.cost import Part, parts
+from tsnet_tf.space.cost import parts
+from tsnet_tf.space.pieces import Piece
 from tsnet_tf.space.two_stream import Space, choices
 
 
 @dataclasses.dataclass(frozen=True)
 class CostModel:
-    """What an architecture costs, as a sum over its parts.
+    """What an architecture costs, as a sum over its pieces.
 
     Attributes:
       name: in metrics, summaries and settings.
       unit: for people.
-      price: the cost of a part for every combination of its variables' candidates, the last axis fastest.
+      price: the cost of a piece.
     """
 
     name: str
     unit: str
-    price: Callable[[Part], Sequence[float]]
+    price: Callable[[Piece], float]
 
 
-GMACS = CostModel("gmacs", "GMACs per view", lambda part: [cost.macs / 1e9 for cost in part.table])
-PARAMS = CostModel("params_m", "M parameters", lambda part: [cost.params / 1e6 for cost in part.table])
+GMACS = CostModel("gmacs", "GMACs per view", lambda piece: piece.cost.macs / 1e9)
+PARAMS = CostModel("params_m", "M parameters", lambda piece: piece.cost.params / 1e6)
 
 
 class CostTables:
@@ -48,7 +49,7 @@ class CostTables:
                 if axis.label in order:
                     row[order[axis.label]] = step
                 step *= len(axis.values)
-            table = np.asarray(model.price(part), np.float64)
+            table = np.array([sum(map(model.price, pieces)) for pieces in part.pieces], np.float64)
             starts.append(len(flat))
             flat.extend(table)
             strides.append(row)

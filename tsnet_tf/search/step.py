@@ -17,7 +17,7 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import latency, selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity
@@ -53,6 +53,8 @@ def search(
     free: tuple[str, ...] = gin.REQUIRED,
     target_gmacs: float | None = None,
     target_params_m: float | None = None,
+    target_latency_ms: float | None = None,
+    latency_table: str | None = None,
     tolerance: float = 0.05,
     refine: int = 0,
     dataset: VideoDataset = gin.REQUIRED,
@@ -85,6 +87,8 @@ def search(
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
       target_gmacs: multiply-adds per view, in all; None if the target is another.
       target_params_m: millions of parameters, in all.
+      target_latency_ms: milliseconds of a forward pass, by ``latency_table``.
+      latency_table: the file written by ``bin/benchmark.py latency``.
       tolerance: how far the found architecture may be from the target, as a part of it.
       refine: how many architectures drawn from P(A | alpha) are measured on the validation videos, besides the most
         probable one; the best within the target is taken, and the front of all is left in ``front.json``. 0: the most
@@ -121,7 +125,9 @@ def search(
     fixed = values_of(before[1]) if before else {}
     space = dataclasses.replace(only(space, streams), classes=len(labels))
     space = restrict(space, free, fixed)
-    cost_model, target = _cost_model_and_target({GMACS: target_gmacs, PARAMS: target_params_m})
+    cost_model, target = _cost_model_and_target(
+        {"gmacs": target_gmacs, "params_m": target_params_m, "latency_ms": target_latency_ms}, latency_table
+    )
     selection.check_target(space, CostTables(space, cost_model), target)
     videos = dataset.num_videos(train_splits)
     steps = max(1, math.ceil(epochs * videos / batch_size))
@@ -251,14 +257,19 @@ def search(
     return summary
 
 
-def _cost_model_and_target(targets: dict[CostModel, float | None]) -> tuple[CostModel, float]:
+def _cost_model_and_target(targets: dict[str, float | None], latency_table: str | None) -> tuple[CostModel, float]:
     """The one target that is given, and the cost model it is about."""
-    given = [(cost_model, target) for cost_model, target in targets.items() if target is not None]
+    given = {name: target for name, target in targets.items() if target is not None}
     if len(given) != 1:
-        names = " and ".join(f"search.target_{cost_model.name}" for cost_model in targets)
-        found = " and ".join(f"{cost_model.name} = {target:g}" for cost_model, target in given) or "none"
-        raise UserError(f"expected one of {names}, the other None; found {found}")
-    return given[0]
+        names = ", ".join(f"search.target_{name}" for name in targets)
+        found = " and ".join(f"target_{name} = {target:g}" for name, target in given.items()) or "none"
+        raise UserError(f"expected one of {names}, the others None; found {found}")
+    [(name, target)] = given.items()
+    if name != "latency_ms":
+        return {"gmacs": GMACS, "params_m": PARAMS}[name], target
+    if latency_table is None:
+        raise UserError("search.latency_table: expected the file of 'bin/benchmark.py latency', found none")
+    return latency.cost_model(latency_table), target
 
 
 def _write_front(
@@ -288,7 +299,7 @@ def show(summaries: list[dict]) -> None:
 
     def target_and_found(summary: dict) -> tuple[str, str]:
         name = next(key for key in summary if key.startswith("target_")).removeprefix("target_")
-        unit = {"gmacs": "", "params_m": " M"}[name]
+        unit = {"gmacs": "", "params_m": " M", "latency_ms": " ms"}[name]
         return f"{summary[f'target_{name}']:.4g}{unit}", f"{summary[name]:.4g}{unit}"
 
     console.table(

@@ -10,15 +10,14 @@ convolutions, products and layers put out.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 
+from tsnet_tf.space.pieces import Attention, Block, Classifier, Cost, Fusion, Head, Piece, Stem
 from tsnet_tf.space.two_stream import (
     Choice,
-    Group,
     Space,
-    Stream,
-    Value,
     glore_nodes,
     group_positions,
     inner_channels,
@@ -26,20 +25,6 @@ from tsnet_tf.space.two_stream import (
     squeeze_channels,
     variables,
 )
-
-FUSION_KERNEL = 5  # frames seen by the time-strided convolution (SlowFast, section 3.3)
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """Multiply-adds for one view, trainable parameters, and activations for one view."""
-
-    macs: int = 0
-    params: int = 0
-    activations: int = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.macs + other.macs, self.params + other.params, self.activations + other.activations)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +36,19 @@ class Part:
       place: "stem", "s1" to "s4" or "head".
       name: what it is, such as "s2/g1 blocks".
       axes: the variables it depends on.
-      table: its cost for every combination of their candidates, the last axis fastest.
+      pieces: what it consists of for every combination of their candidates, the last axis fastest.
     """
 
     stream: str
     place: str
     name: str
     axes: tuple[Choice, ...]
-    table: tuple[Cost, ...]
+    pieces: tuple[tuple[Piece, ...], ...]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(len(axis.values) for axis in self.axes)
+    @functools.cached_property
+    def table(self) -> tuple[Cost, ...]:
+        """Its cost for every combination of the candidates."""
+        return tuple(sum((piece.cost for piece in pieces), Cost()) for pieces in self.pieces)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,16 +118,17 @@ def largest(space: Space) -> Space:
     return pick(space, {c.label: c.values[-1] for c in variables(space)})
 
 
-def _part(stream: str, place: str, name: str, axes: list[Choice], cost: Callable[..., Cost]) -> Part:
-    table = tuple(cost(*values) for values in itertools.product(*(axis.values for axis in axes)))
-    return Part(stream, place, name, tuple(axes), table)
+def _part(stream: str, place: str, name: str, axes: list[Choice], pieces: Callable[..., list[Piece]]) -> Part:
+    combinations = itertools.product(*(axis.values for axis in axes))
+    return Part(stream, place, name, tuple(axes), tuple(tuple(pieces(*values)) for values in combinations))
 
 
 def _parts(space: Space, resolution: int) -> Iterator[Part]:
     known = {choice.label: choice for choice in variables(space)}
     for stream in space.streams:
         frames, size = stream.frames, (resolution + 1) // 2
-        yield _part(stream.name, "stem", "stem", [], lambda stream=stream, size=size: _stem(stream, size))
+        stem = Stem(frames, size, stream.stem_channels, stream.stem_temporal_kernel)
+        yield _part(stream.name, "stem", "stem", [], lambda stem=stem: [stem])
         before = None
         index_in_stage, stage = 0, 0
         for position, group in zip(group_positions(stream), stream.groups, strict=True):
@@ -152,31 +139,37 @@ def _parts(space: Space, resolution: int) -> Iterator[Part]:
             channels = known[f"{label}/channels"]
             entering = () if before else (stream.stem_channels,)
 
-            def blocks(*values: Value, group=group, first=index_in_stage, size=size, frames=frames, entering=entering):
-                values = (*entering, *values)
-                return _group(group, first, size, frames, *values)
+            def blocks(*values, group=group, first=index_in_stage, size=size, frames=frames, entering=entering):
+                before, channels, temporal, spatial, expansion = (*entering, *values)
+                inner, found = inner_channels(expansion, channels), []
+                for number in range(group.depth):
+                    stride = group.stride if number == 0 else 1
+                    squeezed = squeeze_channels(inner) if (first + number) % 2 == 0 else 0
+                    found.append(Block(frames, size, stride, before, channels, inner, squeezed, temporal, spatial))
+                    size, before = (size + 1) // 2 if stride == 2 else size, channels
+                return found
 
             yield _part(
                 stream.name, place, f"{position} blocks", ([before] if before else []) + [channels, *kernels], blocks
             )
             size = (size + 1) // 2 if group.stride == 2 else size
-            positions = frames * size * size
             if stream is space.sparse and space.dense is not None:
-                dense_channels = known[f"dense/{position}/channels"]
                 ratio = space.dense.frames // stream.frames
                 yield _part(
                     stream.name,
                     place,
                     f"{position} fusion",
-                    [dense_channels, channels, known[f"{label}/fusion"]],
-                    lambda dense, sparse, kind, p=positions, r=ratio: _fusion(p, r, dense, sparse, kind),
+                    [known[f"dense/{position}/channels"], channels, known[f"{label}/fusion"]],
+                    lambda dense, sparse, kind, f=frames, s=size, r=ratio: (
+                        [] if kind == "none" else [Fusion(f, s, r, dense, sparse, kind)]
+                    ),
                 )
             yield _part(
                 stream.name,
                 place,
                 f"{position} attention",
                 [channels, known[f"{label}/attention"]],
-                lambda c, on, p=positions: _glore(p, c, glore_nodes(space.glore_ratio, c)) if on else Cost(),
+                lambda c, on, f=frames, s=size: [Attention(f, s, c, glore_nodes(space.glore_ratio, c))] if on else [],
             )
             before = channels
             index_in_stage += group.depth
@@ -185,74 +178,6 @@ def _parts(space: Space, resolution: int) -> Iterator[Part]:
             "head",
             "head",
             [before],
-            lambda c, positions=positions, stream=stream: _stream_head(
-                positions, c, stream.head_channels, space.hidden
-            ),
+            lambda c, f=frames, s=size, width=stream.head_channels: [Head(f, s, c, width, space.hidden)],
         )
-    weights = space.hidden * space.classes
-    classifier = Cost(weights, weights + space.classes, space.classes)
-    yield Part("both", "head", "classifier", (), (classifier,))
-
-
-def _stem(stream: Stream, size: int) -> Cost:
-    positions, c, t = stream.frames * size * size, stream.stem_channels, stream.stem_temporal_kernel
-    return Cost(positions * (27 * c + t * c), 27 * c + t * c + 2 * c, 2 * positions * c)
-
-
-def _group(group: Group, first: int, size: int, frames: int, before, channels, temporal, spatial, expansion) -> Cost:
-    """``group.depth`` blocks, the first of which has index ``first`` in its stage and ``before`` input channels."""
-    total = Cost()
-    for block in range(group.depth):
-        stride = group.stride if block == 0 else 1
-        with_squeeze = (first + block) % 2 == 0
-        total += _block(frames, size, stride, before, channels, temporal, spatial, expansion, with_squeeze)
-        size, before = (size + 1) // 2 if stride == 2 else size, channels
-    return total
-
-
-def _block(frames, size, stride, before, channels, temporal, spatial, expansion, with_squeeze) -> Cost:
-    inner = inner_channels(expansion, channels)
-    entering = frames * size * size
-    leaving = frames * ((size + 1) // 2) ** 2 if stride == 2 else entering
-    depthwise = inner * temporal * spatial * spatial
-    macs = entering * before * inner + leaving * (depthwise + inner * channels)
-    params = before * inner + depthwise + inner * channels + 4 * inner + 2 * channels
-    activations = entering * inner + leaving * (inner + channels)
-    if with_squeeze:
-        squeezed = squeeze_channels(inner)
-        macs += 2 * inner * squeezed
-        params += 2 * inner * squeezed + inner + squeezed
-        activations += inner + squeezed
-    if stride == 2 or before != channels:
-        macs += leaving * before * channels
-        params += before * channels + 2 * channels
-        activations += leaving * channels
-    return Cost(macs, params, activations)
-
-
-def _fusion(positions: int, ratio: int, dense: int, sparse: int, kind: str) -> Cost:
-    """A fusion into ``positions`` places of the sparse stream, ``ratio`` dense frames to a sparse one."""
-    if kind == "none":
-        return Cost()
-    fused = {"time_to_channel": ratio * dense, "time_strided_sampling": dense, "time_strided_conv": 2 * dense}[kind]
-    projection = Cost(positions * fused * sparse, fused * sparse, positions * sparse)
-    if kind != "time_strided_conv":
-        return projection
-    weights = FUSION_KERNEL * dense * fused
-    return projection + Cost(positions * weights, weights + 2 * fused, positions * fused)
-
-
-def _glore(positions: int, c: int, nodes: int) -> Cost:
-    """A GloRe block with ``nodes`` nodes of 2 x ``nodes`` states (the layers of `tsnet_tf.layers.glore`)."""
-    states = 2 * nodes
-    to_graph = positions * c * (states + nodes) + positions * states * nodes
-    graph = nodes * nodes * states + states * states * nodes
-    back = positions * states * nodes + positions * states * c
-    params = c * states + states + c * nodes + nodes + nodes * nodes + nodes + states * states + states * c + 2 * c
-    activations = positions * (states + nodes) + 3 * states * nodes + positions * (states + c)
-    return Cost(to_graph + graph + back, params, activations)
-
-
-def _stream_head(positions: int, c: int, width: int, hidden: int) -> Cost:
-    weights = width * hidden
-    return Cost(positions * c * width + weights, c * width + 2 * width + weights, positions * width + hidden)
+    yield Part("both", "head", "classifier", (), ((Classifier(space.hidden, space.classes),),))

@@ -1,0 +1,79 @@
+"""Measured latency as a cost model: every piece is there, sums are scaled, and foreign or broken tables are refused."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.search import latency
+from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.space.cost import parts, smallest
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import choices, only, restrict, values_of
+
+TINY = {"sparse_width": 0.125, "dense_width": 0.25, "depths": ((1,), (1,)), "resolution": 16, "hidden": 8, "classes": 3}
+
+
+def space_with(*free):
+    space = table1(sparse_frames=2, dense_frames=4, **TINY)
+    return restrict(space, free, values_of(smallest(space)))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A space whose channels, fusion and attention are open, and the file with its table."""
+    space = space_with("sparse/s1/g1/channels", "sparse/s2/g1/fusion", "sparse/s2/g1/attention")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(latency, "WHOLE_MODELS", 1)
+    table = latency.measure(space)
+    patch.undo()
+    path = tmp_path_factory.mktemp("latency") / "table.json"
+    path.write_text(json.dumps(table))
+    return space, table, str(path)
+
+
+def test_every_distinct_piece_is_measured_once(measured):
+    space, table, path = measured
+    distinct = {piece for part in parts(space) for row in part.pieces for piece in row}
+    assert len(table["pieces"]) == len(distinct)
+    price = latency.cost_model(path).price
+    assert all(price(piece) > 0 for piece in distinct)
+    kinds = {kind for kind, _, _ in table["pieces"]}
+    assert kinds == {"Stem", "Block", "Fusion", "Attention", "Head", "Classifier"}
+
+
+def test_sums_are_scaled_to_whole_models(measured):
+    space, table, path = measured
+    [whole] = table["whole_models"]
+    assert table["scale"] == pytest.approx(whole["measured"] / whole["summed"])
+    tables = CostTables(space, latency.cost_model(path))
+    sizes = [len(c.values) for c in choices(space)]
+    every = np.array(list(itertools.product(*map(range, sizes))), np.int32)
+    assert np.isclose(tables.of(tf.constant(every)), whole["measured"], rtol=1e-4).any()
+
+
+def test_what_is_added_costs_more(measured):
+    """With attention and a fusion a model takes longer than without; by the table, not by a clock."""
+    space, _, path = measured
+    tables = CostTables(space, latency.cost_model(path))
+    none, all_on = np.zeros((1, len(choices(space))), np.int32), [[len(c.values) - 1 for c in choices(space)]]
+    assert float(tables.of(tf.constant(all_on, tf.int32))[0]) > float(tables.of(tf.constant(none))[0])
+
+
+def test_a_table_of_another_space_is_refused(measured):
+    other = only(space_with("sparse/s1/g1/channels", "sparse/s1/g1/expansion"), ("sparse",))
+    with pytest.raises(UserError, match="expected a table of the searched space, found none for Block"):
+        CostTables(other, latency.cost_model(measured[2]))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"pieces": []}', '{"scale": 1, "pieces": [["Blok", {}, 1]]}'])
+def test_a_broken_table_is_refused(tmp_path, text):
+    path = tmp_path / "table.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="expected a latency table, found"):
+        latency.cost_model(str(path))
+    with pytest.raises(UserError, match="expected the file of 'bin/benchmark.py latency', found nothing at"):
+        latency.cost_model(str(tmp_path / "gone.json"))
