@@ -109,6 +109,37 @@ def test_each_step_keeps_what_the_one_before_found(finished):
         assert {label: after[label] for label in kept} == kept
 
 
+def test_random_search_measures_its_draws_and_leaves_a_front(finished, tmp_path):
+    from tsnet_tf.space import genotype
+    from tsnet_tf.space.cost import complexity
+    from tsnet_tf.space.two_stream import values_of
+
+    settings = [
+        *SHORT,
+        f"data_dir = '{finished[0]}/data'",
+        "search.target_gmacs = 0.0014",
+        "search.finetune_epochs = 0",
+    ]
+    settings += ["search.alpha_warmup = 1.0", "search.refine = 3"]
+    run(
+        "search.py",
+        "--gin_file=gin/ablation/random.gin",
+        "--gin_file=gin/demo/settings.gin",
+        f"--workdir={tmp_path}",
+        *(f"--gin_bindings={b}" for b in settings),
+    )
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    front = json.loads((tmp_path / "front.json").read_text())
+    assert summary["entropy_nats"]["end"] == pytest.approx(summary["entropy_nats"]["start"])  # alpha was at rest
+    assert [row["gmacs"] for row in front] == sorted(row["gmacs"] for row in front)
+    assert [row["validation_top1"] for row in front] == sorted(row["validation_top1"] for row in front)
+    assert sum(row["selected"] for row in front) == 1 and front[-1]["selected"]
+    for row in front:
+        found = genotype.load(str(tmp_path / row["genotype"]))
+        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0014 * 1.05
+    assert values_of(found) == values_of(genotype.load(str(tmp_path / "genotype.json")))
+
+
 def test_running_it_again_does_nothing(finished):
     run_dir = finished[0]
     before = files(run_dir)
