@@ -6,7 +6,8 @@
   python bin/complexity.py --space=my_space.py
   python bin/complexity.py --published
 
-Multiply-adds (MACs) are per view; a video is tested with 10 views (10-Center) or 30 (10-LeftCenterRight).
+Multiply-adds (MACs) are per view. A video is tested with 10 views (10-Center, crops as in training) or 30
+(10-LeftCenterRight, larger crops: give that --resolution, such as 182 for a model of 160 pixels).
 """
 
 import dataclasses
@@ -29,16 +30,18 @@ SPACE = flags.DEFINE_string("space", None, "table1, or path of a .json or .py fi
 PUBLISHED = flags.DEFINE_bool("published", False, "Every size that the paper states, beside ours.")
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
-VIEWS = {"10-center": 10, "10-left_center_right": 30}
+VIEWS = (10, 30)  # of one video: 10-Center and 10-LeftCenterRight
 
 
 def main() -> None:
     wanted = [bool(GENOTYPE.value), bool(SPACE.value), PUBLISHED.value]
     if sum(wanted) != 1:
         raise UserError(
-            "expected one of --genotype=NAME_OR_FILE, --space=table1_OR_FILE and --published, found "
+            "expected one of --genotype=NAME_OR_FILE, --space=table1 or FILE and --published, found "
             f"{sum(wanted)}; names are {', '.join(genotype.archived())}"
         )
+    if not GENOTYPE.value and (RESOLUTION.value or FRAMES.value):
+        raise UserError("--resolution and --frames: expected with --genotype only")
     if PUBLISHED.value:
         show_published()
     elif SPACE.value:
@@ -56,7 +59,7 @@ def show_genotype() -> None:
     resolution = RESOLUTION.value or space.resolution
     found = cost.complexity(space, resolution)
     shapes = cost.output_shapes(space, resolution)
-    per_video = {name: views * found.gmacs for name, views in VIEWS.items()}
+    per_video = {str(views): views * found.gmacs for views in VIEWS}
     if JSON.value:
         rows = [
             {
@@ -90,7 +93,7 @@ def show_genotype() -> None:
         [
             *(line(*key, row, " x ".join(map(str, shapes[key]))) for key, row in found.rows.items()),
             line("all", "", found.total),
-            *(["one video", name, f"{gmacs:.4f}", "", "", ""] for name, gmacs in per_video.items()),
+            *(["one video", f"{views} views", f"{gmacs:.4f}", "", "", ""] for views, gmacs in per_video.items()),
         ],
     )
 

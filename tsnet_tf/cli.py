@@ -74,7 +74,11 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(EXIT_USER_ERROR)
 
-    app.run(start, flags_parser=_parse_flags)
+    try:
+        app.run(start, flags_parser=_parse_flags)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

@@ -100,18 +100,18 @@ def test_only_refuses(names, found):
         (lambda: with_group(channels=(0,)), "channels: expected an even whole number above 0, found 0"),
         (lambda: with_group(channels=(8.5,)), "channels: expected an even whole number above 0, found 8.5"),
         (lambda: with_group(channels=("8",)), "channels: expected an even whole number above 0, found '8'"),
-        (lambda: with_group(expansion=(-1.0,)), "expansion: expected a number above 0, found -1.0"),
+        (lambda: with_group(expansion=(-1.0,)), "expansion: expected a number above 0, up to 100, found -1.0"),
         (lambda: with_group(fusion=("some",)), "fusion: expected one of none, time_to_channel, .*, found 'some'"),
         (lambda: with_group(attention=(1,)), "attention: expected true or false, found 1"),
         (lambda: with_group(depth=0), "sparse/s1/g1: depth: expected a whole number above 0, found 0"),
         (lambda: with_group(stride=3), "sparse/s1/g1: stride: expected 1 or 2, found 3"),
         (
             lambda: with_group(stream=1, fusion=("none", "time_to_channel")),
-            "dense/s1/g1/fusion: only the sparse stream of a two-stream space can fuse",
+            "dense/s1/g1/fusion: expected none, as only the sparse stream of a two-stream space can fuse; found",
         ),
         (
             lambda: dataclasses.replace(SPACE, streams=SPACE.streams[:1]),
-            "sparse/s1/g1/fusion: only the sparse stream of a two-stream space can fuse",
+            "sparse/s1/g1/fusion: expected none, as only the sparse stream of a two-stream space can fuse; found",
         ),
         (
             lambda: dataclasses.replace(SPACE, streams=SPACE.streams[1:]),

@@ -95,7 +95,7 @@ def with_groups(change):
         ),
         (
             lambda: table1(expansions=(1.5, 6.0, 1.0)),
-            r"\(min, max, step\): expected steps of 1.0 from 1.5 that reach 6.0, found 5.5 as the last",
+            r"expansions, \(min, max, step\): expected steps of 1 from 1.5 that reach 6, found 5.5 as the last",
         ),
         (
             lambda: table1(dense_channels=((8, 16, 6), (8, 24, 8), (16, 32, 8), (32, 56, 8))),

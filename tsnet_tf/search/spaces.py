@@ -2,6 +2,7 @@
 
 import gin
 
+from tsnet_tf.errors import UserError
 from tsnet_tf.space.genotype import load_space
 from tsnet_tf.space.manual_tsnet import manual_tsnet_70_attention, manual_tsnet_70_fusions
 from tsnet_tf.space.table1 import table1
@@ -15,4 +16,9 @@ gin.external_configurable(manual_tsnet_70_attention, "manual_tsnet_70_attention"
 
 def named(name_or_path: str) -> Space:
     """``table1`` with the settings in force, or a file (`tsnet_tf.space.genotype.load_space`)."""
-    return _table1() if name_or_path == "table1" else load_space(name_or_path)
+    if name_or_path != "table1":
+        return load_space(name_or_path)
+    try:
+        return _table1()
+    except RecursionError:
+        raise UserError("table1: expected settings that are values, found one that refers to table1 itself") from None

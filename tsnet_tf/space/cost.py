@@ -109,13 +109,30 @@ def output_shapes(genotype: Space, resolution: int | None = None) -> dict[tuple[
 
 
 def smallest(space: Space) -> Space:
-    """The cheapest architecture: the first candidate of every variable, no fusion, no attention."""
-    return pick(space, {c.label: "none" if "none" in c.values else c.values[0] for c in variables(space)})
+    """The cheapest architecture: the first candidate of every size, no attention, the cheapest fusion."""
+    return _extreme(space, 0, min)
 
 
 def largest(space: Space) -> Space:
-    """The architecture with the last candidate of every variable (the widest, with attention everywhere)."""
-    return pick(space, {c.label: c.values[-1] for c in variables(space)})
+    """The dearest architecture: the last candidate of every size, attention everywhere, the dearest fusion."""
+    return _extreme(space, -1, max)
+
+
+def _extreme(space: Space, index: int, choose: Callable) -> Space:
+    values = {c.label: c.values[index] for c in variables(space) if c.kind != "fusion"}
+    if space.dense is None:
+        return pick(space, values)
+    ratio = space.dense.frames // space.sparse.frames
+    for choice in variables(space):
+        if choice.kind == "fusion" and choice.label.startswith("sparse/"):
+            channels = choice.label.removesuffix("fusion") + "channels"
+            dense, sparse = values[channels.replace("sparse", "dense", 1)], values[channels]
+            costs = {
+                kind: Fusion(1, 1, ratio, dense, sparse, kind).cost.macs if kind != "none" else 0
+                for kind in choice.values
+            }
+            values[choice.label] = choose(costs, key=costs.__getitem__)
+    return pick(space, values)
 
 
 def _part(stream: str, place: str, name: str, axes: list[Choice], pieces: Callable[..., list[Piece]]) -> Part:

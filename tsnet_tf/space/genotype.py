@@ -14,10 +14,12 @@ The file shows every group as one object. A variable with one candidate is a pla
 Every label must be present and known: a misspelt one is refused, never ignored.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import runpy
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,13 +43,12 @@ def load(name_or_path: str) -> Space:
     archive_file = ARCHIVE / f"{name_or_path}.json"
     if archive_file.is_file():
         path = str(archive_file)
-    elif os.path.isfile(name_or_path):
+    elif _is_file(name_or_path):
         path = name_or_path
     else:
         known = ", ".join(archived())
         raise UserError(f"expected a genotype file or one of: {known}; found '{name_or_path}'")
-    with open(path, encoding="utf-8") as file:
-        genotype = loads(file.read(), path)
+    genotype = loads(_read(path), path)
     still_open = choices(genotype)
     if still_open:
         raise UserError(
@@ -63,16 +64,16 @@ def load_space(path: str) -> Space:
     Raises:
       UserError: no such file, a Python file that fails or has no ``SPACE``, or a space that cannot be built.
     """
-    if not os.path.isfile(path):
+    if not _is_file(path):
         raise UserError(f"expected a .json or .py file with a space, found nothing at '{path}'")
     if not path.endswith(".py"):
-        with open(path, encoding="utf-8") as file:
-            return loads(file.read(), path)
+        return loads(_read(path), path)
     try:
-        space = runpy.run_path(path).get("SPACE")
+        with contextlib.redirect_stdout(sys.stderr):
+            space = runpy.run_path(path).get("SPACE")
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{path}: expected a Python file that runs, found {type(error).__name__}: {error}") from error
     if not isinstance(space, Space):
         raise UserError(f"{path}: expected SPACE, a tsnet_tf.space.two_stream.Space, found {type(space).__name__}")
@@ -90,7 +91,7 @@ def loads(text: str, source: str = "genotype") -> Space:
     """
     try:
         data = json.loads(text, object_pairs_hook=_distinct)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: expected JSON, found {error}") from error
     top = _fields(data, Space, source)
     for label in ("streams", "notes"):
@@ -128,6 +129,21 @@ def dumps(space: Space) -> str:
         rows = ",\n".join(f"        {json.dumps(group)}" for group in groups)
         blocks.append(f'    {{\n{head},\n      "groups": [\n{rows}\n      ]\n    }}')
     return "{\n" + "\n".join(lines) + '\n  "streams": [\n' + ",\n".join(blocks) + "\n  ]\n}\n"
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except (OSError, ValueError):  # no path at all: too long, or with a zero byte
+        return False
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a text file, found {error}") from error
 
 
 def _distinct(pairs: Sequence[tuple[str, object]]) -> dict:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream, validate
+from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream, is_number, is_whole, validate
 
 TEMPORAL_KERNELS = (1, 3, 5)  # Table 2
 SPATIAL_KERNELS = (3, 5)  # Table 2
@@ -70,16 +70,39 @@ def table1(
     Raises:
       UserError: the settings do not make a space that can be built.
     """
-    for label, row in {"sparse_channels": sparse_channels, "dense_channels": dense_channels}.items():
-        if len(row) < len(depths):
-            raise UserError(
-                f"{label}: expected one (min, max, step) for each of {len(depths)} stages, found {len(row)}"
-            )
+    for stage, stage_depths in enumerate(_listed("depths", depths), start=1):
+        _listed(f"depths, stage {stage}", stage_depths)
+    for label, rows, defaults in (
+        ("sparse_channels", sparse_channels, SPARSE_CHANNELS),
+        ("dense_channels", dense_channels, DENSE_CHANNELS),
+    ):
+        # With fewer stages the paper's own rows need not be written again.
+        if len(_listed(label, rows)) != len(depths) and not (rows == defaults and len(rows) > len(depths)):
+            expected = f"one (min, max, step) for each of {len(depths)} stages"
+            raise UserError(f"{label}: expected {expected}, found {len(rows)}")
+    if len(_listed("stem_channels", stem_channels)) != 2 or not all(map(is_whole, stem_channels)):
+        raise UserError(f"stem_channels: expected two whole numbers above 0, found {tuple(stem_channels)}")
+    for label, values in (
+        ("temporal_kernels", temporal_kernels),
+        ("spatial_kernels", spatial_kernels),
+        ("fusions", fusions),
+    ):
+        _listed(label, values)
+    for label, width in (("sparse_width", sparse_width), ("dense_width", dense_width)):
+        if not is_number(width) or not 0 < width <= 100:
+            raise UserError(f"{label}: expected a number above 0, up to 100, found {width!r}")
+    stages = range(1, 1 + max(len(depths), len(DEPTHS)))
+    if not isinstance(attention_stages, list | tuple) or not all(stage in stages for stage in attention_stages):
+        raise UserError(f"attention_stages: expected stages from 1 to {len(depths)}, found {attention_stages!r}")
+    if not (attention_places == 0 or is_whole(attention_places)) or isinstance(attention_places, bool):
+        raise UserError(f"attention_places: expected a whole number from 0, found {attention_places!r}")
 
     def stream(index: int, frames: int, channels, width: float, fusions: Sequence[str]) -> Stream:
         groups = []
         for stage, stage_depths in enumerate(depths, start=1):
-            candidates = tuple(sorted({scaled(c, width) for c in span(*channels[stage - 1])}))
+            candidates = tuple(
+                sorted({scaled(c, width) for c in _span(f"channels of stage {stage}", channels[stage - 1])})
+            )
             places = spread(attention_places, len(stage_depths)) if stage in attention_stages else set()
             for group, depth in enumerate(stage_depths):
                 groups.append(
@@ -90,7 +113,7 @@ def table1(
                         temporal_kernel=tuple(temporal_kernels),
                         spatial_kernel=tuple(spatial_kernels),
                         channels=candidates,
-                        expansion=span(*expansions),
+                        expansion=_span("expansions", expansions),
                         fusion=tuple(fusions),
                         attention=(False, True) if group in places else (False,),
                     )
@@ -127,14 +150,30 @@ def span(minimum: float, maximum: float, step: float) -> tuple[float, ...]:
       UserError: the steps miss the maximum.
     """
     if step <= 0 or maximum < minimum:
-        raise UserError(f"(min, max, step): expected min <= max and a step above 0, found {(minimum, maximum, step)}")
+        raise UserError(f"expected min <= max and a step above 0, found ({minimum:g}, {maximum:g}, {step:g})")
     steps = round((maximum - minimum) / step)
     if not math.isclose(minimum + steps * step, maximum):
+        last = minimum + int((maximum - minimum) / step) * step
         raise UserError(
-            f"(min, max, step): expected steps of {step} from {minimum} that reach {maximum}, "
-            f"found {minimum + int((maximum - minimum) / step) * step} as the last"
+            f"expected steps of {step:g} from {minimum:g} that reach {maximum:g}, found {last:g} as the last"
         )
     return tuple(minimum + step * i for i in range(steps + 1))
+
+
+def _span(label: str, row: Sequence[float]) -> tuple[float, ...]:
+    """`span` of a setting."""
+    if not isinstance(row, list | tuple) or len(row) != 3 or not all(map(is_number, row)):
+        raise UserError(f"{label}: expected (min, max, step), found {row!r}")
+    try:
+        return span(*row)
+    except UserError as error:
+        raise UserError(f"{label}, (min, max, step): {error}") from None
+
+
+def _listed(label: str, value: Sequence) -> Sequence:
+    if not isinstance(value, list | tuple) or not value:
+        raise UserError(f"{label}: expected a list with at least one entry, found {value!r}")
+    return value
 
 
 def spread(places: int, groups: int) -> set[int]:
