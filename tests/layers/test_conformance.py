@@ -72,6 +72,7 @@ LAYERS = {
     ),
 }
 every_layer = pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
+both_executions = pytest.mark.parametrize("execution", ["slice", "mask"])
 
 
 def make(cls, **settings):
@@ -117,7 +118,7 @@ def test_shape(cls):
 @every_layer
 def test_serialization_gives_the_same_layer(cls):
     """The configuration names every argument of the constructor, and a layer made from it gives the same output."""
-    layer = make(cls, **({"execution": "mask"} if "execution" in inspect.signature(cls).parameters else {}))
+    layer = make(cls, execution="mask")
     config = keras.saving.serialize_keras_object(layer)
     arguments = [name for name in inspect.signature(cls).parameters if name != "kwargs"]
     settings = layer.get_config()
@@ -172,17 +173,19 @@ def test_mixed_bfloat16(cls, mixed_bfloat16):
 
 
 @every_layer
-def test_xla(cls):
-    layer, inputs = make(cls), list(map(tf.constant, inputs_of(cls)))
+@both_executions
+def test_xla(cls, execution):
+    layer, inputs = make(cls, execution=execution), list(map(tf.constant, inputs_of(cls)))
     compiled = tf.function(lambda *x: call(layer, x), jit_compile=True)
     same_up_to(compiled(*inputs), call(layer, inputs), 1e-4)
 
 
 @every_layer
+@both_executions
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])
-def test_gradients_are_finite(cls, scale):
+def test_gradients_are_finite(cls, scale, execution):
     """Also where there is nothing to see (all zeros, no variance) and where numbers are large."""
-    layer, inputs = make(cls), [tf.constant(scale * x) for x in inputs_of(cls)]
+    layer, inputs = make(cls, execution=execution), [tf.constant(scale * x) for x in inputs_of(cls)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         y = call(layer, inputs, training=True)

@@ -62,7 +62,14 @@ def dynamic(frames, stride):
 
 @pytest.mark.parametrize(
     "batch, frames, height, width, t, k, stride",
-    [(3, 3, 5, 4, 3, 3, 1), (1, 3, 6, 5, 3, 3, 2), (3, 2, 5, 6, 5, 5, 2), (2, 1, 4, 3, 3, 1, 1), (1, 4, 4, 4, 5, 3, 2)],
+    [
+        (3, 3, 5, 4, 3, 3, 1),
+        (1, 3, 4, 5, 3, 5, 1),
+        (1, 3, 6, 5, 3, 3, 2),
+        (3, 2, 5, 6, 5, 5, 2),
+        (2, 1, 4, 3, 3, 1, 1),
+        (1, 4, 4, 4, 5, 3, 2),
+    ],
 )
 def test_equals_the_definition(rows, clips, batch, frames, height, width, t, k, stride):
     draw = np.random.default_rng(0)

@@ -19,21 +19,23 @@ def projection(layer):
 
 
 def time_to_channel(x, layer):
-    fused = np.stack([np.concatenate([x[:, t + o] for o in range(RATIO)], -1) for t in range(0, FRAMES, RATIO)], 1)
+    taps = range(layer.ratio)
+    fused = np.stack([np.concatenate([x[:, t + o] for o in taps], -1) for t in range(0, x.shape[1], layer.ratio)], 1)
     return fused @ projection(layer)
 
 
 def time_strided_sampling(x, layer):
-    return x[:, ::RATIO] @ projection(layer)
+    return x[:, :: layer.ratio] @ projection(layer)
 
 
 def time_strided_conv(x, layer):
     kernel = np.asarray(layer.temporal_kernel)[:, :DENSE, : 2 * DENSE]
-    fused = np.zeros((len(x), FRAMES // RATIO, *x.shape[2:4], 2 * DENSE))
-    for t in range(FRAMES // RATIO):
+    frames = x.shape[1]
+    fused = np.zeros((len(x), frames // layer.ratio, *x.shape[2:4], 2 * DENSE))
+    for t in range(frames // layer.ratio):
         for tap in range(5):
-            frame = t * RATIO + tap - 2
-            if 0 <= frame < FRAMES:
+            frame = t * layer.ratio + tap - 2
+            if 0 <= frame < frames:
                 fused[:, t] += x[:, frame] @ kernel[tap]
     axes = (0, 1, 2, 3)
     gamma, beta = np.asarray(layer.norm.gamma)[: 2 * DENSE], np.asarray(layer.norm.beta)[: 2 * DENSE]
@@ -66,7 +68,7 @@ def test_every_operation_is_tested():
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 @pytest.mark.parametrize("name", DEFINITIONS)
-@pytest.mark.parametrize("batch, size", [(1, 4), (3, 3), (1, 1)])
+@pytest.mark.parametrize("batch, size", [(1, 4), (3, 3), (3, 2), (1, 1)])
 def test_operation_equals_its_definition(rows, clips, randomized, widened, batch, size, name, execution):
     layer = make(OPERATIONS[name], randomized, execution)
     x = dense_features(batch, size)
@@ -74,6 +76,15 @@ def test_operation_equals_its_definition(rows, clips, randomized, widened, batch
     y = clips(layer(given, dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), FRAMES // RATIO)
     np.testing.assert_allclose(y[..., :SPARSE], DEFINITIONS[name](x, layer), atol=1e-4)
     np.testing.assert_array_equal(y[..., SPARSE:], 0)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("frames, ratio", [(8, 8), (6, 3), (4, 1)])
+def test_operation_at_other_ratios_of_the_streams(rows, clips, randomized, frames, ratio, name):
+    layer = randomized(OPERATIONS[name](frames, ratio, LARGEST_DENSE, LARGEST_SPARSE, track=False))
+    x = np.random.default_rng(2).normal(size=(3, frames, 2, 3, DENSE)).astype(np.float32)
+    y = clips(layer(rows(x), dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), frames // ratio)
+    np.testing.assert_allclose(y, DEFINITIONS[name](x, layer), atol=1e-4)
 
 
 def test_time_to_channel_is_not_a_reshape(rows, clips):
