@@ -24,7 +24,6 @@ EXIT_USER_ERROR = 2
 def silence_libraries() -> None:
     """Keeps third-party chatter off the terminal. Call before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     warnings.filterwarnings("ignore")
     for name in ("tensorflow", "absl", "apache_beam", "root"):
         logging.getLogger(name).setLevel(logging.ERROR)
