@@ -2,9 +2,9 @@
 
 import math
 
+import official.core.train_utils  # noqa: F401 (tells TensorFlow's profiler how many operations an einsum has)
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import ops
 
 from tsnet_tf.layers import depthwise_conv3d
 from tsnet_tf.models.two_stream import TwoStreamModel
@@ -23,15 +23,6 @@ def test_parameters_of_one_stream_and_of_the_largest(space):
     for extreme in (cost.smallest(two_stream.only(space, ["sparse"])), cost.largest(space)):
         count = sum(math.prod(weight.shape) for weight in TwoStreamModel(extreme).trainable_weights)
         assert cost.complexity(extreme).total.params == count
-
-
-@ops.RegisterStatistics("Einsum", "flops")
-def einsum_flops(graph, node):
-    """What TensorFlow's profiler does not know: a product of two tensors, two operations for every multiply-add."""
-    inputs = [graph.get_tensor_by_name(f"{name}:0" if ":" not in name else name) for name in node.input]
-    terms = node.attr["equation"].s.decode().split("->")[0].split(",")
-    axes = {a: size for term, x in zip(terms, inputs, strict=True) for a, size in zip(term, x.shape, strict=True)}
-    return ops.OpStats("flops", 2 * math.prod(axes.values()) if len(terms) > 1 else 0)
 
 
 def textbook_depthwise_conv3d(x, kernel, frames, stride=1):

@@ -78,7 +78,7 @@ class GloRe(keras.layers.Layer):
         assignment = self.to_nodes(in_time, in_channels=width, channels=nodes)
         v = tf.einsum("tbps,tbpn->bsn", states, assignment) / tf.cast(positions, x.dtype)
         v = tf.nn.relu(v + self.node_conv(v, in_channels=nodes, channels=nodes))
-        v = tf.einsum("bsn->bns", v)
+        v = tf.linalg.matrix_transpose(v)
         if self.execution == "mask":
             v = zero_beyond(v, 2 * nodes)  # the node convolution's bias has reached states that are not sampled
         v = self.state_conv(v, in_channels=2 * nodes, channels=2 * nodes)
