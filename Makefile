@@ -20,7 +20,7 @@ unexport PIP_NO_COMPILE
 .PHONY: help demo test test-slow lint format clean
 
 help:
-	@echo "make demo       a whole progressive search on generated videos, under 20 minutes on 2 cores"
+	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the long tests: full-size model, replicas, end to end"

@@ -23,8 +23,8 @@ BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Clips at once; default 4,
 SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 5, "Measurements of everything.", lower_bound=1)
-JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
+REPEATS = flags.DEFINE_integer("repeats", 5, "search: measurements of everything.", lower_bound=1)
+JSON = flags.DEFINE_bool("json", False, "search: print JSON instead of tables.")
 
 
 def search() -> None:

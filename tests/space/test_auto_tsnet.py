@@ -1,10 +1,9 @@
-"""The reconstructions of the searched models cost what the paper says (Tables 3 and 5) and obey its text (5.10)."""
+"""The reconstructions of the searched models obey the paper's text (5.10); their sizes are in test_published.py."""
 
 import pytest
 
 from tsnet_tf.space import genotype
 from tsnet_tf.space.auto_tsnet import auto_tsnet
-from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import pick, values_of
 
@@ -15,25 +14,6 @@ def test_archive_holds_what_the_search_finds(model, attention):
     found = auto_tsnet(model, attention)
     assert genotype.load(found.name) == found
     assert found.notes[0].startswith("Reconstruction")
-
-
-@pytest.mark.parametrize(
-    "name, crop, gmacs, params, tolerance",
-    [
-        ("auto_tsnet_s_dagger", 160, 2.05, 7.7, 0.03),
-        ("auto_tsnet_s_dagger", 182, 2.8, 7.7, 0.03),
-        ("auto_tsnet_m_dagger", 256, 5.2, 7.7, 0.03),
-        ("auto_tsnet_l_dagger", 356, 18.1, 12.2, 0.05),
-        ("auto_tsnet_s", 160, 2.46, 8.6, 0.03),
-        ("auto_tsnet_s", 182, 3.4, 8.6, 0.03),
-        ("auto_tsnet_m", 256, 6.1, 8.6, 0.03),
-        ("auto_tsnet_l", 356, 19.9, 13.2, 0.05),
-    ],
-)
-def test_published_sizes(name, crop, gmacs, params, tolerance):
-    found = complexity(genotype.load(name), crop)
-    assert found.gmacs == pytest.approx(gmacs, rel=tolerance)
-    assert found.params_m == pytest.approx(params, rel=tolerance)
 
 
 def test_s_is_an_architecture_of_table_1_with_the_kernels_the_text_describes():

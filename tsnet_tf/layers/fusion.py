@@ -4,7 +4,7 @@ The operations are those of SlowFast (section 3.3). The paper concatenates the f
 that equals adding a 1x1x1 convolution of the fused features, which is how it is done here: every operation has one
 projection of its own to the sparse stream's channels, and an operation that is not sampled has no channels.
 
-To add an operation: its name in `tsnet_tf.space.two_stream.FUSIONS`, its cost in `tsnet_tf.space.cost`, and a class
+To add an operation: its name in `tsnet_tf.space.two_stream.FUSIONS`, its cost in `tsnet_tf.space.pieces`, and a class
 in `OPERATIONS` below.
 """
 
