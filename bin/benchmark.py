@@ -13,9 +13,17 @@ import json
 
 from absl import flags
 
-from tsnet_tf import cli, console
-from tsnet_tf.errors import UserError
-from tsnet_tf.search import spaces
+from tsnet_tf import cli
+
+cli.silence_libraries()
+
+# What gin files can name must be known before the flags are read.
+from tsnet_tf import atomic, console  # noqa: E402
+from tsnet_tf.benchmark import machine, search_step  # noqa: E402
+from tsnet_tf.errors import UserError  # noqa: E402
+from tsnet_tf.search import latency as latencies  # noqa: E402
+from tsnet_tf.search import spaces  # noqa: E402
+from tsnet_tf.space.table1 import table1  # noqa: E402
 
 PARTS = ("price", "memory", "tracing")
 PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
@@ -28,9 +36,6 @@ JSON = flags.DEFINE_bool("json", False, "search: print JSON instead of tables.")
 
 
 def search() -> None:
-    from tsnet_tf.benchmark import machine, search_step
-    from tsnet_tf.space.table1 import table1
-
     parts, space, batch_size = [PART.value] if PART.value else PARTS, table1(), BATCH_SIZE.value or 4
     results = {"machine": machine.description(), "batch_size": batch_size}
     if "price" in parts:
@@ -72,13 +77,9 @@ def search() -> None:
 
 
 def latency() -> None:
-    from tsnet_tf import atomic
-    from tsnet_tf.benchmark import machine
-    from tsnet_tf.search import latency
-
     if not OUTPUT.value:
         raise UserError("expected --output=FILE for the table, found none")
-    table = {"machine": machine.description(), **latency.measure(spaces.named(SPACE.value), BATCH_SIZE.value or 1)}
+    table = {"machine": machine.description(), **latencies.measure(spaces.named(SPACE.value), BATCH_SIZE.value or 1)}
     atomic.write_json(OUTPUT.value, table)
     console.table(
         f"Whole models of {table['space']}, batch {table['batch_size']}",
