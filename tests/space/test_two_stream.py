@@ -8,7 +8,8 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.space import two_stream
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.space.two_stream import only, pick, restrict, validate
+from tsnet_tf.space.two_stream import only, pick, restrict
+from tsnet_tf.space.validation import validate
 
 SPACE = table1(name="small", sparse_width=0.25, dense_width=0.375, depths=((1,), (1,), (1,), (1,)))
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space import genotype, two_stream
+from tsnet_tf.space import genotype, two_stream, validation
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
 
@@ -80,11 +80,11 @@ def with_groups(change):
     "make, message",
     [
         (
-            lambda: two_stream.validate(with_groups(lambda g: [g[1], g[0], *g[2:]])),
+            lambda: validation.validate(with_groups(lambda g: [g[1], g[0], *g[2:]])),
             "expected the stages in order, so that labels do not overlap, found 2, 1, 2, 3, 3",
         ),
         (
-            lambda: two_stream.validate(dataclasses.replace(MINE, streams=(MINE.sparse, MINE.sparse))),
+            lambda: validation.validate(dataclasses.replace(MINE, streams=(MINE.sparse, MINE.sparse))),
             "expected streams sparse or sparse, dense; found sparse, sparse",
         ),
         (

@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space.two_stream import VARIABLES, Group, Space, Stream, choices, validate
+from tsnet_tf.space.two_stream import VARIABLES, Group, Space, Stream, choices
+from tsnet_tf.space.validation import validate
 
 ARCHIVE = Path(__file__).parent / "archive"
 

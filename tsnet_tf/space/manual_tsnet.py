@@ -10,7 +10,8 @@ import dataclasses
 
 from tsnet_tf.space import genotype
 from tsnet_tf.space.table1 import ATTENTION_PLACES, ATTENTION_STAGES, scaled, spread
-from tsnet_tf.space.two_stream import Group, Space, Stream, validate
+from tsnet_tf.space.two_stream import Group, Space, Stream
+from tsnet_tf.space.validation import validate
 
 WIDTHS = {85: (1.75, 0.19), 70: (1.58, 0.29), 55: (1.39, 0.37)}  # P in % to the factors of the sparse and dense stream
 DEPTHS = ((1, 2), (2, 3), (2, 3, 3, 3), (3, 4))  # X3D-S's blocks, cut where 10 fusions can stand (Table 7)

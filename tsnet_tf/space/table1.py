@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream, is_number, is_whole, validate
+from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream
+from tsnet_tf.space.validation import is_number, is_whole, validate
 
 TEMPORAL_KERNELS = (1, 3, 5)  # Table 2
 SPATIAL_KERNELS = (3, 5)  # Table 2
