@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.elastic import Execution, Size, cut, zero_beyond
+from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -42,20 +42,28 @@ class BatchNorm(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels, self.epsilon, self.momentum = channels, epsilon, momentum
         self.track, self.synchronized, self.execution = track, synchronized, execution
-        self.gamma = self.add_weight(
-            name="gamma", shape=(channels,), initializer=keras.initializers.Constant(gamma), dtype="float32"
-        )
-        self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros", dtype="float32")
+        # Float32 whatever the features are.
+        settings = {"shape": (channels,), "dtype": "float32", "autocast": False}
+        self.gamma = self.add_weight(name="gamma", initializer=keras.initializers.Constant(gamma), **settings)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **settings)
         if track:
-            settings = {"shape": (channels,), "trainable": False, "dtype": "float32", "aggregation": "mean"}
+            settings |= {"trainable": False, "aggregation": "mean"}
             self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **settings)
             self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **settings)
 
     def call(self, x: tf.Tensor, channels: Size, training: bool = False) -> tf.Tensor:
-        gamma, beta = self._sampled(self.gamma, channels), self._sampled(self.beta, channels)
+        return self.compute(x, self.values(), channels, training)
+
+    def values(self) -> list[tf.Tensor]:
+        """Scale and offset, float32."""
+        return [tf.convert_to_tensor(w) for w in (self.gamma, self.beta)]
+
+    def compute(self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, training: bool = False) -> tf.Tensor:
+        """The output, with the `values` of this layer or, without running statistics, of another."""
+        gamma, beta = (sampled(self.execution, value, [channels]) for value in values)
         if self.track and not training:
-            scale = gamma * tf.math.rsqrt(self._sampled(self.moving_variance, channels) + self.epsilon)
-            offset = beta - self._sampled(self.moving_mean, channels) * scale
+            scale = gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
+            offset = beta - self.moving_mean * scale
             y = x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
         elif self.synchronized and _replicas() > 1:
             y, mean, variance = self._normalise_together(x, gamma, beta)
@@ -67,7 +75,7 @@ class BatchNorm(keras.layers.Layer):
         if self.track and training:
             for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
-        return zero_beyond(y, channels) if self.execution == "mask" else y
+        return y
 
     def _normalise_together(self, x, gamma, beta):
         """Normalises with the mean and variance over the batches of all replicas."""
@@ -81,10 +89,6 @@ class BatchNorm(keras.layers.Layer):
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         y = wide * scale + (beta - mean * scale)
         return tf.cast(y, x.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
-
-    def _sampled(self, weight, channels: Size) -> tf.Tensor:
-        weight = tf.cast(tf.convert_to_tensor(weight), tf.float32)
-        return cut(weight, [channels]) if self.execution == "slice" else weight
 
 
 def _replicas() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.elastic import Execution, Size, cut, zero_outside
+from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
 def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int = 1) -> tf.Tensor:
@@ -159,7 +159,16 @@ class DepthwiseConv3D(keras.layers.Layer):
         )
 
     def call(self, x: tf.Tensor, channels: Size, temporal_kernel: Size, spatial_kernel: Size) -> tf.Tensor:
-        take = cut if self.execution == "slice" else zero_outside
+        return self.compute(x, self.values(), channels, temporal_kernel, spatial_kernel)
+
+    def values(self) -> list[tf.Tensor]:
+        """The kernel."""
+        return [tf.convert_to_tensor(self.depthwise_kernel)]
+
+    def compute(
+        self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, temporal_kernel: Size, spatial_kernel: Size
+    ) -> tf.Tensor:
+        """The output, with the `values` of this layer or of another with the same settings."""
         sizes = [temporal_kernel, spatial_kernel, spatial_kernel, channels]
-        kernel = take(tf.convert_to_tensor(self.depthwise_kernel), sizes, centred=(0, 1, 2))
+        kernel = sampled(self.execution, values[0], sizes, centred=(0, 1, 2))
         return depthwise_conv3d(x, kernel, self.frames, self.stride)

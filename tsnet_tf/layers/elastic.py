@@ -3,7 +3,8 @@
 ``slice``: tensors have the sampled sizes, so a sampled architecture costs its own multiply-adds (dynamic shapes).
 ``mask``: tensors have the largest sizes and are zero beyond the sampled ones (static shapes: XLA and TPU).
 
-A sampled architecture takes the first channels of every weight and the centre of every kernel.
+A sampled architecture takes the first channels of every weight and the centre of every kernel; that is all there is to
+it. Features follow: where weights, scales, offsets and biases are zero, so is what they make.
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,9 @@ def cut(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ())
     """
     if all(size is None or (isinstance(size, int) and size == x.shape[axis]) for axis, size in enumerate(sizes)):
         return x
-    full = [x.shape[axis] if size is None else size for axis, size in enumerate(sizes)]
-    begin = [(x.shape[axis] - size) // 2 if axis in centred else 0 for axis, size in enumerate(full)]
+    largest = [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]
+    full = [largest[axis] if size is None else size for axis, size in enumerate(sizes)]
+    begin = [(largest[axis] - size) // 2 if axis in centred else 0 for axis, size in enumerate(full)]
     y = tf.slice(x, begin, full)
     return tf.ensure_shape(y, [size if isinstance(size, int) else None for size in full])
 
@@ -41,6 +43,13 @@ def zero_outside(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[i
         inside = tf.abs(places - largest // 2) <= size // 2 if axis in centred else places < size
         x *= tf.reshape(tf.cast(inside, x.dtype), [largest if i == axis else 1 for i in range(x.shape.rank)])
     return x
+
+
+def sampled(
+    execution: Execution, weight: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ()
+) -> tf.Tensor:
+    """A weight as a sampled architecture uses it: `cut`, or with zeros (`zero_outside`), as the execution has it."""
+    return (cut if execution == "slice" else zero_outside)(weight, sizes, centred)
 
 
 def zero_beyond(x: tf.Tensor, channels: Size) -> tf.Tensor:

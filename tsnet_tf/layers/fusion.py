@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from tsnet_tf.layers.batch_norm import BatchNorm
-from tsnet_tf.layers.elastic import Execution, Size, add_prefix, cut, flag_times, zero_beyond
+from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, sampled, zero_beyond
+from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.space.pieces import FUSION_KERNEL
 
 
@@ -50,6 +51,13 @@ class _Operation(keras.layers.Layer):
         self._make_weights(dense_channels, sparse_channels)
         self.built = True
 
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+        return self.compute(x, self.values(), dense, sparse, training)
+
+    def values(self) -> dict[str, tf.Tensor]:
+        """The weights."""
+        return {"kernel": tf.convert_to_tensor(self.kernel)}
+
     def _projection(self, *shape: int):
         # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
         return self.add_weight(name="kernel", shape=shape, initializer="zeros")
@@ -70,13 +78,9 @@ class _Operation(keras.layers.Layer):
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
         return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
 
-    def _contract(self, taps: tf.Tensor, kernel, in_channels: Size, channels: Size) -> tf.Tensor:
+    def _contract(self, taps: tf.Tensor, kernel: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
         """``[n, h, w, taps, in_channels]`` times ``[taps, in_channels, channels]``: ``[n, h, w, channels]``."""
-        kernel = tf.convert_to_tensor(kernel)
-        if self.execution == "slice":
-            kernel = cut(kernel, [None, in_channels, channels])
-        y = tf.einsum("nhwti,tio->nhwo", taps, kernel)
-        return zero_beyond(y, channels) if self.execution == "mask" else y
+        return tf.einsum("nhwti,tio->nhwo", taps, sampled(self.execution, kernel, [None, in_channels, channels]))
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -86,9 +90,9 @@ class TimeToChannel(_Operation):
     def _make_weights(self, dense_channels: int, sparse_channels: int):
         self.kernel = self._projection(self.ratio, dense_channels, sparse_channels)
 
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(self.ratio))
-        return self._contract(taps, self.kernel, dense, sparse)
+        return self._contract(taps, values["kernel"], dense, sparse)
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -98,9 +102,9 @@ class TimeStridedSampling(_Operation):
     def _make_weights(self, dense_channels: int, sparse_channels: int):
         self.kernel = self._projection(1, dense_channels, sparse_channels)
 
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(1))
-        return self._contract(taps, self.kernel, dense, sparse)
+        return self._contract(taps, values["kernel"], dense, sparse)
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -114,11 +118,15 @@ class TimeStridedConv(_Operation):
         self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self._norm)
         self.kernel = self._projection(1, 2 * dense_channels, sparse_channels)
 
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def values(self) -> dict:
+        temporal_kernel = tf.convert_to_tensor(self.temporal_kernel)
+        return {**super().values(), "temporal_kernel": temporal_kernel, "norm": self.norm.values()}
+
+    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(-(FUSION_KERNEL // 2), FUSION_KERNEL // 2 + 1))
-        y = self._contract(taps, self.temporal_kernel, dense, 2 * dense)
-        y = tf.nn.relu(self.norm(y, channels=2 * dense, training=training))
-        return self._contract(y[:, :, :, None], self.kernel, 2 * dense, sparse)
+        y = self._contract(taps, values["temporal_kernel"], dense, 2 * dense)
+        y = tf.nn.relu(self.norm.compute(y, values["norm"], 2 * dense, training))
+        return self._contract(y[:, :, :, None], values["kernel"], 2 * dense, sparse)
 
 
 OPERATIONS = {
@@ -165,6 +173,8 @@ class TSFusion(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.settings = (frames, ratio, *candidates)
         self.operations = {
             name: OPERATIONS[name](
                 frames,
@@ -189,9 +199,26 @@ class TSFusion(keras.layers.Layer):
         chosen: dict[str, bool | tf.Tensor],
         training: bool = False,
     ) -> tf.Tensor:
+        values = {name: self.operations[name].values() for name in self.operations}
+        sizes = {"sparse_channels": sparse_channels, "dense_channels": dense_channels, "chosen": chosen}
+        if self.shares_trace:
+            return call_shared(self.compute, (self.settings, self.compute_dtype), (sparse, dense), values, sizes)
+        return self.compute((sparse, dense), values, **sizes, training=training)
+
+    def compute(
+        self,
+        x: tuple[tf.Tensor, tf.Tensor],
+        values: dict,
+        sparse_channels: Size,
+        dense_channels: Size,
+        chosen: dict[str, bool | tf.Tensor],
+        training: bool = False,
+    ) -> tf.Tensor:
+        """The output for (sparse, dense), with the values of this layer or of another with the same settings."""
+        sparse, dense = x
         for name, operation in self.operations.items():
             if chosen[name] is False:
                 continue
             active = flag_times(chosen[name], dense_channels)
-            sparse = add_prefix(sparse, operation(dense, dense=active, sparse=sparse_channels, training=training))
+            sparse = add_prefix(sparse, operation.compute(dense, values[name], active, sparse_channels, training))
         return sparse

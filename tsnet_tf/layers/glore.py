@@ -6,6 +6,7 @@ import tensorflow as tf
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, zero_beyond
 from tsnet_tf.layers.pointwise import Pointwise
+from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -46,6 +47,8 @@ class GloRe(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.frames, self.execution = frames, execution
+        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.parts = ["to_states", "to_nodes", "node_conv", "state_conv", "extend", "norm"]
         states, name = 2 * nodes, self.name
         bias = {"use_bias": True, "execution": execution}
         self.to_states = Pointwise(channels, states, name=f"{name}_states", **bias)
@@ -69,19 +72,29 @@ class GloRe(keras.layers.Layer):
     ) -> tf.Tensor:
         if on is False:
             return x
+        values = {name: getattr(self, name).values() for name in self.parts}
+        sizes = {"channels": channels, "nodes": nodes, "on": on}
+        if self.shares_trace:
+            return call_shared(self.compute, (self.frames, self.compute_dtype), x, values, sizes)
+        return self.compute(x, values, **sizes, training=training)
+
+    def compute(
+        self, x: tf.Tensor, values: dict, channels: Size, nodes: Size, on: bool | tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """The output, with the values of this block's parts or of those of another block with the same settings."""
         # The number of positions is that of the whole clip; a block that is off has no nodes and no channels.
         width, nodes, channels = channels, flag_times(on, nodes), flag_times(on, channels)
         shape = tf.shape(x)
         positions = self.frames * shape[1] * shape[2]
         in_time = tf.reshape(x, [self.frames, shape[0] // self.frames, shape[1] * shape[2], shape[3]])  # [t, b, p, c]
-        states = self.to_states(in_time, in_channels=width, channels=2 * nodes)
-        assignment = self.to_nodes(in_time, in_channels=width, channels=nodes)
+        states = self.to_states.compute(in_time, values["to_states"], width, 2 * nodes)
+        assignment = self.to_nodes.compute(in_time, values["to_nodes"], width, nodes)
         v = tf.einsum("tbps,tbpn->bsn", states, assignment) / tf.cast(positions, x.dtype)
-        v = tf.nn.relu(v + self.node_conv(v, in_channels=nodes, channels=nodes))
+        v = tf.nn.relu(v + self.node_conv.compute(v, values["node_conv"], nodes, nodes))
         v = tf.linalg.matrix_transpose(v)
         if self.execution == "mask":
             v = zero_beyond(v, 2 * nodes)  # the node convolution's bias has reached states that are not sampled
-        v = self.state_conv(v, in_channels=2 * nodes, channels=2 * nodes)
-        y = self.extend(tf.einsum("tbpn,bns->tbps", assignment, v), in_channels=2 * nodes, channels=channels)
+        v = self.state_conv.compute(v, values["state_conv"], 2 * nodes, 2 * nodes)
+        y = self.extend.compute(tf.einsum("tbpn,bns->tbps", assignment, v), values["extend"], 2 * nodes, channels)
         y = tf.reshape(y, [shape[0], shape[1], shape[2], tf.shape(y)[-1]])
-        return add_prefix(x, self.norm(y, channels=channels, training=training))
+        return add_prefix(x, self.norm.compute(y, values["norm"], channels, training))

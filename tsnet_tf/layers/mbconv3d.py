@@ -7,6 +7,7 @@ from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, zero_beyond
 from tsnet_tf.layers.pointwise import Pointwise
+from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.layers.squeeze_excite import SqueezeExcite
 
 
@@ -61,6 +62,9 @@ class MBConv3D(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.stride, self.may_change_width, self.execution = stride, may_change_width, execution
+        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.settings = (frames, stride, may_change_width, squeezed > 0)
+        self.parts = ["expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm"]
         norm = {"track": track, "synchronized": synchronized, "execution": execution}
         name = self.name
         self.expand = Pointwise(in_channels, inner, execution=execution, name=f"{name}_expand")
@@ -69,14 +73,15 @@ class MBConv3D(keras.layers.Layer):
             frames, inner, temporal_kernel, spatial_kernel, stride, execution, name=f"{name}_depthwise"
         )
         self.depthwise_norm = BatchNorm(inner, name=f"{name}_depthwise_norm", **norm)
-        self.squeeze_excite = (
-            SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite") if squeezed else None
-        )
+        if squeezed:
+            self.squeeze_excite = SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite")
+            self.parts.append("squeeze_excite")
         self.project = Pointwise(inner, channels, execution=execution, name=f"{name}_project")
         self.project_norm = BatchNorm(channels, gamma=branch_gamma, name=f"{name}_project_norm", **norm)
         if stride > 1 or may_change_width:
             self.shortcut = Pointwise(in_channels, channels, stride, execution=execution, name=f"{name}_shortcut")
             self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)
+            self.parts += ["shortcut", "shortcut_norm"]
         self.built = True
 
     def call(
@@ -90,34 +95,59 @@ class MBConv3D(keras.layers.Layer):
         spatial_kernel: Size,
         training: bool = False,
     ) -> tf.Tensor:
-        y = self.expand(x, in_channels=in_channels, channels=inner)
-        y = tf.nn.relu(self.expand_norm(y, channels=inner, training=training))
-        y = self.depthwise(y, channels=inner, temporal_kernel=temporal_kernel, spatial_kernel=spatial_kernel)
-        y = self.depthwise_norm(y, channels=inner, training=training)
-        if self.squeeze_excite is not None:
-            y = self.squeeze_excite(y, channels=inner, squeezed=squeezed)
-        y = self.project(tf.nn.silu(y), in_channels=inner, channels=channels)
-        y = self.project_norm(y, channels=channels, training=training)
-        return tf.nn.relu(y + self._shortcut(x, in_channels, channels, training))
+        sizes = {
+            "in_channels": in_channels,
+            "channels": channels,
+            "inner": inner,
+            "squeezed": squeezed,
+            "temporal_kernel": temporal_kernel,
+            "spatial_kernel": spatial_kernel,
+        }
+        values = {name: getattr(self, name).values() for name in self.parts}
+        if self.shares_trace:
+            return call_shared(self.compute, (self.settings, self.compute_dtype), x, values, sizes)
+        return self.compute(x, values, **sizes, training=training)
 
-    def _shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
-        if self.stride > 1:
-            return self._project_shortcut(x, in_channels, channels, training)
-        if not self.may_change_width:
+    def compute(
+        self,
+        x: tf.Tensor,
+        values: dict,
+        in_channels: Size,
+        channels: Size,
+        inner: Size,
+        squeezed: Size,
+        temporal_kernel: Size,
+        spatial_kernel: Size,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """The output, with the values of this block's parts or of those of another block with the same settings."""
+        y = self.expand.compute(x, values["expand"], in_channels, inner)
+        y = tf.nn.relu(self.expand_norm.compute(y, values["expand_norm"], inner, training))
+        y = self.depthwise.compute(y, values["depthwise"], inner, temporal_kernel, spatial_kernel)
+        y = self.depthwise_norm.compute(y, values["depthwise_norm"], inner, training)
+        if "squeeze_excite" in values:
+            y = self.squeeze_excite.compute(y, values["squeeze_excite"], inner, squeezed)
+        y = self.project.compute(tf.nn.silu(y), values["project"], inner, channels)
+        y = self.project_norm.compute(y, values["project_norm"], channels, training)
+        return tf.nn.relu(y + self._shortcut(x, values, in_channels, channels, training))
+
+    def _shortcut(self, x: tf.Tensor, values: dict, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
+        changes = self.stride > 1 or (self.may_change_width and in_channels != channels)
+        if changes is False:
             return x
-        changes = in_channels != channels
-        if isinstance(changes, bool):
-            return self._project_shortcut(x, in_channels, channels, training) if changes else x
+        if changes is True:
+            return self._project_shortcut(x, values, in_channels, channels, training)
         # Whichever of the two is not wanted has no channels, so that it costs nothing.
         kept = flag_times(tf.logical_not(changes), channels)
         in_projected, projected = flag_times(changes, in_channels), flag_times(changes, channels)
         if self.execution == "mask":
             identity = zero_beyond(fit_channels(x, self.project.out_channels), kept)
-            return identity + self._project_shortcut(x, in_projected, projected, training)
-        return tf.concat(
-            [x[..., :kept], self._project_shortcut(x[..., :in_projected], in_projected, projected, training)], -1
-        )
+            return identity + self._project_shortcut(x, values, in_projected, projected, training)
+        y = self._project_shortcut(x[..., :in_projected], values, in_projected, projected, training)
+        return tf.concat([x[..., :kept], y], -1)
 
-    def _project_shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
-        y = self.shortcut(x, in_channels=in_channels, channels=channels)
-        return self.shortcut_norm(y, channels=channels, training=training)
+    def _project_shortcut(
+        self, x: tf.Tensor, values: dict, in_channels: Size, channels: Size, training: bool
+    ) -> tf.Tensor:
+        y = self.shortcut.compute(x, values["shortcut"], in_channels, channels)
+        return self.shortcut_norm.compute(y, values["shortcut_norm"], channels, training)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.elastic import Execution, Size, cut, zero_beyond
+from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -41,14 +41,16 @@ class Pointwise(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(out_channels,), initializer="zeros") if use_bias else None
 
     def call(self, x: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
+        return self.compute(x, self.values(), in_channels, channels)
+
+    def values(self) -> list[tf.Tensor]:
+        """The weights: kernel and, if there is one, bias."""
+        return [tf.convert_to_tensor(w) for w in ([self.kernel, self.bias] if self.use_bias else [self.kernel])]
+
+    def compute(self, x: tf.Tensor, values: list[tf.Tensor], in_channels: Size, channels: Size) -> tf.Tensor:
+        """The output, with the `values` of this layer or of another with the same settings."""
         if self.stride > 1:
             x = x[:, :: self.stride, :: self.stride]
-        kernel = tf.convert_to_tensor(self.kernel)
-        if self.execution == "slice":
-            kernel = cut(kernel, [in_channels, channels])
         axes = "abde"[: x.shape.rank - 1]
-        y = tf.einsum(f"{axes}i,io->{axes}o", x, kernel)
-        if self.use_bias:
-            bias = tf.convert_to_tensor(self.bias)
-            y += cut(bias, [channels]) if self.execution == "slice" else bias
-        return zero_beyond(y, channels) if self.execution == "mask" else y
+        y = tf.einsum(f"{axes}i,io->{axes}o", x, sampled(self.execution, values[0], [in_channels, channels]))
+        return y + sampled(self.execution, values[1], [channels]) if self.use_bias else y

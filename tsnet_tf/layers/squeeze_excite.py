@@ -40,6 +40,14 @@ class SqueezeExcite(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, channels: Size, squeezed: Size) -> tf.Tensor:
-        gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=squeezed))
-        gate = tf.sigmoid(self.expand(gate, in_channels=squeezed, channels=channels))
+        return self.compute(x, self.values(), channels, squeezed)
+
+    def values(self) -> list[list[tf.Tensor]]:
+        """The weights of both layers."""
+        return [self.reduce.values(), self.expand.values()]
+
+    def compute(self, x: tf.Tensor, values: list[list[tf.Tensor]], channels: Size, squeezed: Size) -> tf.Tensor:
+        """The output, with the `values` of this layer or of another with the same settings."""
+        gate = tf.nn.relu(self.reduce.compute(pool_clip(x, self.frames), values[0], channels, squeezed))
+        gate = tf.sigmoid(self.expand.compute(gate, values[1], squeezed, channels))
         return x * tf.tile(gate, [self.frames, 1])[:, None, None]

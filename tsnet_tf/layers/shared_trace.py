@@ -1,0 +1,52 @@
+"""One trace for many layers that compute the same on different weights.
+
+A supernet has dozens of blocks alike. Written out, each would be traced, differentiated and optimised anew, which takes
+minutes; as calls of one function of the graph, all that is done once. The function stays a function (it is not
+inlined), or TensorFlow's optimiser would see every copy again.
+"""
+
+from collections.abc import Callable, Hashable
+
+import tensorflow as tf
+
+from tsnet_tf.layers.elastic import Execution
+
+_FUNCTIONS: dict[Hashable, Callable] = {}
+
+
+def shares_trace(execution: Execution, track: bool, synchronized: bool) -> bool:
+    """Whether a layer with these settings only computes: it keeps no running statistics, its replicas do not meet.
+
+    Masks are for XLA, which compiles every call for its own shapes anyway.
+    """
+    return execution == "slice" and not track and not synchronized
+
+
+def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -> tf.Tensor:
+    """``compute(x, values, **sizes)``, traced once for all calls that differ in tensors only.
+
+    Args:
+      compute: a layer's method that uses no variables and depends on its arguments and ``settings`` alone.
+      settings: whatever else tells one layer's computation from another's.
+      x: features, perhaps nested; one trace serves all their shapes.
+      values: nested weights. If a size is sampled, one trace serves all their shapes too.
+      sizes: nested sampled sizes and flags; what is no tensor counts as a setting.
+    """
+    key = (compute.__func__, settings)
+    if key not in _FUNCTIONS:
+        _FUNCTIONS[key] = tf.function(
+            lambda x, values, sizes: compute(x, values, **sizes),
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+    any_sampled = any(isinstance(size, tf.Tensor) for size in tf.nest.flatten(sizes))
+    signature = (
+        tf.nest.map_structure(_any_shape, x),
+        tf.nest.map_structure(_any_shape if any_sampled else tf.TensorSpec.from_tensor, values),
+        tf.nest.map_structure(_any_shape, sizes),
+    )
+    return _FUNCTIONS[key].get_concrete_function(*signature)(x, values, sizes)
+
+
+def _any_shape(value):
+    return tf.TensorSpec([None] * value.shape.rank, value.dtype) if isinstance(value, tf.Tensor) else value
