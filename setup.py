@@ -28,6 +28,7 @@ setup(
         "tensorflow-metadata<1.17",
         "rich>=13",
         "matplotlib>=3.8",
+        "scipy>=1.11",
     ],
     extras_require={
         "dev": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.6", "pre-commit>=3.7"],

@@ -11,7 +11,7 @@ in `OPERATIONS` below.
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, cut, flag_times, zero_beyond
 from tsnet_tf.space.pieces import FUSION_KERNEL
 
@@ -39,14 +39,14 @@ class _Operation(keras.layers.Layer):
         ratio: int,
         dense_channels: int,
         sparse_channels: int,
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.frames, self.ratio, self.execution = frames, ratio, execution
-        self._norm = {"track": track, "synchronized": synchronized, "execution": execution}
+        self._norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
         self._make_weights(dense_channels, sparse_channels)
         self.built = True
 
@@ -138,7 +138,7 @@ class TSFusion(keras.layers.Layer):
       dense_channels: largest number of dense channels.
       sparse_channels: largest number of sparse channels.
       candidates: names of the operations that can be sampled, "none" excluded.
-      track: see `BatchNorm`.
+      statistics: see `BatchNorm`.
       synchronized: see `BatchNorm`.
       execution: "slice" or "mask" (see `elastic`).
 
@@ -159,7 +159,7 @@ class TSFusion(keras.layers.Layer):
         dense_channels: int,
         sparse_channels: int,
         candidates: tuple[str, ...],
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
@@ -171,7 +171,7 @@ class TSFusion(keras.layers.Layer):
                 ratio,
                 dense_channels,
                 sparse_channels,
-                track=track,
+                statistics=statistics,
                 synchronized=synchronized,
                 execution=execution,
                 name=f"{self.name}_{name}",
