@@ -16,9 +16,9 @@ CONFIDENCE = 0.95
 def compare(first: Predictions, second: Predictions, seed: int = 0) -> dict:
     """Compares the top-1 of two models on the same videos.
 
-    The difference is paired: a video that both get right, or both wrong, says nothing about which is better. The interval
-    is that of the percentile bootstrap over videos; McNemar's test is the exact one: of the videos that only one of the
-    two gets right, each model should have half, if they were equally good.
+    The difference is paired: a video that both get right, or both wrong, says nothing about which is better. The
+    interval is that of the percentile bootstrap over videos; McNemar's test is the exact one: of the videos that only
+    one of the two gets right, each model should have half, if they were equally good.
 
     Args:
       first, second: what the models said; the order of the videos does not matter.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -54,8 +55,8 @@ def evaluation(
       split: name of the split.
       views: name of a protocol (`tsnet_tf.evaluation.protocol.named`).
       batch_size: views per replica and step; the result does not depend on it.
-      precise_bn_batches: over how many batches of training clips BN statistics are measured anew before the test; 0 takes
-        those of the checkpoint.
+      precise_bn_batches: over how many batches of training clips BN statistics are measured anew before the test; 0
+        takes those of the checkpoint.
       precise_bn_batch_size: clips in each of them.
       precise_bn_splits: splits they are taken from.
 
@@ -210,6 +211,23 @@ def score_predictions(predicted: Predictions, genotype: Space, dataset: VideoDat
         "confusion": confusion.tolist(),
         "labels": classes,
     }
+
+
+def recorded(workdir: str, labels: Sequence[str]) -> dict | None:
+    """The accuracy that `evaluation` has left in a run folder; None if it has not been there.
+
+    Raises:
+      UserError: it is about other classes than ``labels``.
+    """
+    path = os.path.join(workdir, RESULT_FILE)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        result = json.load(file)
+    if result["labels"] != list(labels):
+        raise UserError(f"expected the evaluation of the model's {len(labels)} classes, found other labels in '{path}'")
+    names = ("split", "views", "videos", "top1", "top5", "mean_class_accuracy", "calibration_error")
+    return {name: result.get(name) for name in names}
 
 
 def check_labels(labels: Sequence[str], dataset: VideoDataset) -> None:

@@ -34,8 +34,8 @@ def mean_class_accuracy(confusion: np.ndarray) -> float:
 def calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
     """Expected calibration error: how far, on average, a prediction's probability is from how often it is right.
 
-    Videos are sorted into ``bins`` equal ranges of the best class's probability, (0, 1/bins], (1/bins, 2/bins], ...; the
-    error is the mean of |accuracy - mean probability| over the ranges, by their number of videos (Guo et al., "On
+    Videos are sorted into ``bins`` equal ranges of the best class's probability, (0, 1/bins], (1/bins, 2/bins], ...;
+    the error is the mean of |accuracy - mean probability| over the ranges, by their number of videos (Guo et al., "On
     calibration of modern neural networks", equation 3).
 
     Args:

@@ -29,7 +29,7 @@ def from_pixels(frames: tf.Tensor, clip_frames: int, short_side: int, crop: int)
     # A server does not hold a request to the signature's shape, and TensorFlow takes checks of it out as always true.
     frames = tf.compat.v1.placeholder_with_default(frames, None)
     expected = f"frames: expected uint8 [batch, {clip_frames}, height, width, 3]"
-    frames = _expect(frames, tf.equal(tf.rank(frames), 5), expected, tf.shape(frames))
+    frames = tf.ensure_shape(_expect(frames, tf.equal(tf.rank(frames), 5), expected, tf.shape(frames)), [None] * 5)
     shape = tf.shape(frames)
     as_expected = (shape[0] > 0) & tf.reduce_all(tf.equal(tf.gather(shape, [1, 4]), [clip_frames, 3]))
     frames = _expect(frames, as_expected, f"{expected} of at least one clip", shape)
@@ -50,7 +50,7 @@ def from_jpeg(encoded: tf.Tensor, clip_frames: int, short_side: int, crop: int) 
     """
     encoded = tf.compat.v1.placeholder_with_default(encoded, None)
     expected = f"encoded_frames: expected JPEG files [batch, {clip_frames}]"
-    encoded = _expect(encoded, tf.equal(tf.rank(encoded), 2), expected, tf.shape(encoded))
+    encoded = tf.ensure_shape(_expect(encoded, tf.equal(tf.rank(encoded), 2), expected, tf.shape(encoded)), [None] * 2)
     shape = tf.shape(encoded)
     as_expected = (shape[0] > 0) & tf.equal(shape[1], clip_frames)
     encoded = _expect(encoded, as_expected, f"{expected} of at least one clip", shape)

@@ -65,7 +65,7 @@ class _Operation(keras.layers.Layer):
         in_time = tf.reshape(x, tf.concat([[tf.shape(x)[0] // batch, batch], tf.shape(x)[1:]], 0))
         last = self.frames - self.ratio
         taken = [in_time[before + o : before + o + last + 1 : self.ratio] for o in offsets]
-        stacked = tf.stack(taken, 4) if len(taken) > 1 else taken[0][:, :, :, :, None]
+        stacked = tf.stack(taken, 4)
         sparse_rows = self.frames // self.ratio * batch
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
         return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
