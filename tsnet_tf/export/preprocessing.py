@@ -26,13 +26,10 @@ def from_pixels(frames: tf.Tensor, clip_frames: int, short_side: int, crop: int)
     Returns:
       uint8 ``[batch, clip_frames, crop, crop, 3]``.
     """
-    # A server does not hold a request to the signature's shape, and TensorFlow takes checks of it out as always true.
-    frames = tf.compat.v1.placeholder_with_default(frames, None)
-    expected = f"frames: expected uint8 [batch, {clip_frames}, height, width, 3]"
-    frames = tf.ensure_shape(_expect(frames, tf.equal(tf.rank(frames), 5), expected, tf.shape(frames)), [None] * 5)
+    # A server does not hold a request to the signature's shape.
+    frames = tf.ensure_shape(frames, [None, clip_frames, None, None, 3])
     shape = tf.shape(frames)
-    as_expected = (shape[0] > 0) & tf.reduce_all(tf.equal(tf.gather(shape, [1, 4]), [clip_frames, 3]))
-    frames = _expect(frames, as_expected, f"{expected} of at least one clip", shape)
+    frames = _expect(frames, shape[0] > 0, "frames: expected at least one clip", shape)
     images = tf.reshape(frames, tf.concat([[-1], shape[2:4], [3]], 0))
     images = _expect_size(images, shape[2:4])
     return tf.reshape(_crop(images, short_side, crop), tf.stack([shape[0], clip_frames, crop, crop, 3]))
@@ -48,16 +45,17 @@ def from_jpeg(encoded: tf.Tensor, clip_frames: int, short_side: int, crop: int) 
     Returns:
       uint8 ``[batch, clip_frames, crop, crop, 3]``.
     """
-    encoded = tf.compat.v1.placeholder_with_default(encoded, None)
-    expected = f"encoded_frames: expected JPEG files [batch, {clip_frames}]"
-    encoded = tf.ensure_shape(_expect(encoded, tf.equal(tf.rank(encoded), 2), expected, tf.shape(encoded)), [None] * 2)
+    encoded = tf.ensure_shape(encoded, [None, clip_frames])
     shape = tf.shape(encoded)
-    as_expected = (shape[0] > 0) & tf.equal(shape[1], clip_frames)
-    encoded = _expect(encoded, as_expected, f"{expected} of at least one clip", shape)
+    encoded = _expect(encoded, shape[0] > 0, "encoded_frames: expected at least one clip", shape)
 
     def to_crop(file: tf.Tensor) -> tf.Tensor:
-        start = tf.strings.substr(file, 0, 4)
-        file = _expect(file, tf.io.is_jpeg(file), f"{expected}, found a file that begins with", start)
+        file = _expect(
+            file,
+            tf.io.is_jpeg(file),
+            "encoded_frames: expected JPEG files",
+            tf.strings.format("another kind of {} bytes", tf.strings.length(file)),
+        )
         # The size is read off the header: a small file can claim to be a picture that fills the memory.
         file = _expect_size(file, tf.io.extract_jpeg_shape(file)[:2])
         return _crop(clips.decode_frames(file[tf.newaxis]), short_side, crop)[0]
@@ -97,13 +95,13 @@ def _expect_size(x: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     shorter, longer = tf.reduce_min(size), tf.reduce_max(size)
     fits = (shorter >= 1) & (longer <= LARGEST_SIDE) & (longer <= LARGEST_ASPECT * shorter)
     expected = (
-        f"expected frames of 1 to {LARGEST_SIDE} pixels a side, the longer at most {LARGEST_ASPECT} times the shorter"
+        f"expected frames (height, width) of 1 to {LARGEST_SIDE} pixels a side, the longer at most "
+        f"{LARGEST_ASPECT} times the shorter"
     )
-    return _expect(x, fits, f"{expected}, found (height, width)", size)
+    return _expect(x, fits, expected, size)
 
 
 def _expect(x: tf.Tensor, condition: tf.Tensor, expected: str, found: tf.Tensor) -> tf.Tensor:
     """``x`` if ``condition`` holds; if not, an InvalidArgumentError with ``expected`` and ``found``."""
-    words = expected if ", found" in expected else f"{expected}, found"
-    with tf.control_dependencies([tf.debugging.Assert(condition, [words, found])]):
+    with tf.control_dependencies([tf.debugging.Assert(condition, [f"{expected}, found", found])]):
         return tf.identity(x)

@@ -144,6 +144,9 @@ def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Modul
         preprocessing.from_pixels, tf.TensorSpec([None, frames, None, None, 3], tf.uint8, "frames")
     )
     module.serve_jpeg = answer_with(preprocessing.from_jpeg, tf.TensorSpec([None, frames], tf.string, "encoded_frames"))
+    classes = module.serve_frames.get_concrete_function().structured_outputs["probabilities"].shape[-1]
+    if classes != len(metadata["labels"]):
+        raise UserError(f"expected a label for each of the model's {classes} classes, found {len(metadata['labels'])}")
     module.labels_file = _asset(assets, LABELS_FILE, "".join(f"{label}\n" for label in metadata["labels"]))
     module.metadata_file = _asset(assets, METADATA_FILE, json.dumps(metadata, indent=2) + "\n")
     return module
