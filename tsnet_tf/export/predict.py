@@ -55,8 +55,9 @@ class Predictor:
 
         Returns:
           ``video``; ``seconds`` (length), ``clips`` (their number); ``top``, the best 5 labels with their
-          ``probability``, the mean over all clips; ``timeline``: from ``start`` to ``end`` (seconds) this ``label`` is the most probable
-          one, with this ``probability``, the mean over the clips that show a moment and over the moments between.
+          ``probability``, the mean over all clips; ``timeline``, rows of ``start``, ``end`` (seconds), ``label`` and
+          ``probability``: the label that is best between, and its mean over the clips that show a moment and over
+          the moments.
 
         Raises:
           VideoError: it cannot be decoded.

@@ -129,7 +129,12 @@ def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Modul
             crops = preprocess(clips, frames, metadata["short_side"], crop)
             crops = tf.ensure_shape(crops, [None, frames, crop, crop, 3])
             probabilities = tf.nn.softmax(tf.cast(model(crops, training=False), tf.float32))
-            scores, indices = tf.math.top_k(probabilities, min(TOP_K, len(metadata["labels"])))
+            classes = probabilities.shape[-1]
+            if classes != len(metadata["labels"]):
+                raise UserError(
+                    f"expected a label for each of the model's {classes} classes, found {len(metadata['labels'])}"
+                )
+            scores, indices = tf.math.top_k(probabilities, min(TOP_K, classes))
             return {
                 "probabilities": probabilities,
                 "top_k_labels": tf.gather(names, indices),
@@ -144,9 +149,6 @@ def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Modul
         preprocessing.from_pixels, tf.TensorSpec([None, frames, None, None, 3], tf.uint8, "frames")
     )
     module.serve_jpeg = answer_with(preprocessing.from_jpeg, tf.TensorSpec([None, frames], tf.string, "encoded_frames"))
-    classes = module.serve_frames.get_concrete_function().structured_outputs["probabilities"].shape[-1]
-    if classes != len(metadata["labels"]):
-        raise UserError(f"expected a label for each of the model's {classes} classes, found {len(metadata['labels'])}")
     module.labels_file = _asset(assets, LABELS_FILE, "".join(f"{label}\n" for label in metadata["labels"]))
     module.metadata_file = _asset(assets, METADATA_FILE, json.dumps(metadata, indent=2) + "\n")
     return module

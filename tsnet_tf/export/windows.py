@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -47,9 +48,6 @@ def moments(probabilities: Iterable[np.ndarray], overlapping: int) -> Iterator[n
       ``[classes]``, ``overlapping - 1`` more than there are clips.
     """
     showing = collections.deque(maxlen=overlapping)
-    for row in probabilities:
+    for row in itertools.chain(probabilities, itertools.repeat(None, overlapping - 1)):
         showing.append(row)
-        yield np.mean(showing, axis=0)
-    while len(showing) > 1:
-        showing.popleft()
-        yield np.mean(showing, axis=0)
+        yield np.mean([clip for clip in showing if clip is not None], axis=0)
