@@ -19,8 +19,8 @@ from tsnet_tf.models.two_stream import TwoStreamModel
 def measure(model: TwoStreamModel, batch_sizes: Sequence[int], repeats: int) -> list[dict]:
     """Exports a model twice and asks both, in turn, about random frames.
 
-    The frames are 16 : 9 with the short side of the test, 8 : 7 of the crop, as those of prepared records: preprocessing
-    is a crop, and for JPEG frames decoding.
+    The frames are 16 : 9 with the short side of the test, 8 : 7 of the crop, as those of prepared records:
+    preprocessing is a crop, and for JPEG frames decoding.
 
     Args:
       model: a fixed model.
@@ -28,8 +28,9 @@ def measure(model: TwoStreamModel, batch_sizes: Sequence[int], repeats: int) -> 
       repeats: requests of each kind, interleaved.
 
     Returns:
-      For each batch size: ``batch_size``; median milliseconds of a request ``unfolded``, ``folded`` and, folded with JPEG
-      frames, ``jpeg``; ``unfolded_to_folded``, the median of paired ratios; ``clips_per_second`` of the folded model.
+      For each batch size: ``batch_size``; median milliseconds of a request ``unfolded``, ``folded`` and, folded with
+      JPEG frames, ``jpeg``; ``unfolded_to_folded``, the median of paired ratios; ``clips_per_second`` of the folded
+      model.
     """
     space = model.space
     short_side = round(space.resolution * 8 / 7)
