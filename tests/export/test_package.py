@@ -1,5 +1,6 @@
 """A real two-stream model in all its exported forms says what the evaluation says."""
 
+import dataclasses
 import json
 import os
 
@@ -163,6 +164,8 @@ def test_what_does_not_fit_together_is_refused(model, dataset, write_records, tm
     output = str(tmp_path / "model")
     with pytest.raises(UserError, match="expected a data set with the model's 3 classes, found 2"):
         package(model, LABELS, other, output, accuracy=None, precisions=["int8"])
-    with pytest.raises(UserError, match="expected a label for each of the model's 3 classes, found 2"):
-        package(model, ["a", "b"], dataset, output, accuracy=None)
+    with pytest.raises(UserError, match="the model's classes, 'c' as number 0, found 'a'"):
+        package(model, ["c", "b", "a"], dataset, output, accuracy=None)
+    with pytest.raises(UserError, match="whose span the model's 8 frames divide, found 10 x 2 source frames"):
+        package(model, LABELS, dataclasses.replace(dataset, dense_frames=10), output, accuracy=None)
     assert os.listdir(tmp_path) == ["other"]

@@ -75,5 +75,5 @@ def read(path: str) -> Predictions:
                 classes=arrays["classes"].tolist(),
                 probabilities=arrays["probabilities"].astype(np.float64),
             )
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"expected the .npz file of bin/evaluate.py, found in '{path}': {error}") from error

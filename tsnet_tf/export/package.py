@@ -40,7 +40,8 @@ def package(
     Args:
       model: a fixed model.
       labels: names of its classes.
-      dataset: the sizes the model was trained and tested at; its records are read only if there are ``precisions``.
+      dataset: the sizes the model was trained and tested at; if it is there, its labels must be the model's; its
+        records are read only if there are ``precisions``.
       output: folder of the SavedModel (`tsnet_tf.export.saved_model.export`).
       accuracy: what is known about it, for ``metadata.json``.
       precisions: of LiteRT models to be made and tested (`tsnet_tf.export.lite.PRECISIONS`).
@@ -57,9 +58,9 @@ def package(
             f"expected a data set whose span the model's {space.frames} frames divide, found "
             f"{dataset.dense_frames} x {dataset.dense_stride} source frames"
         )
-    lite_files, lite_accuracy = {}, {}
-    if precisions:
+    if precisions or tf.io.gfile.exists(dataset.directory):
         evaluate.check_labels(labels, dataset)
+    lite_files, lite_accuracy = {}, {}
     for precision in precisions:
         clips = _calibration_clips(dataset, train_split, space.frames, stride)
         content = lite.convert(folded, precision, frames=space.frames, crop=dataset.crop, calibration=clips)
