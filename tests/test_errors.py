@@ -115,7 +115,7 @@ CASES = {
     "precision_that_is_none": (
         "export.py",
         ["--workdir={unfinished}", "--output={here}/out", "--lite=int4"],
-        "'int4'",
+        "flag --lite=int4: value should be one of <float32|float16|int8>",
     ),
     "genotype_with_an_unknown_label": (
         "train.py",

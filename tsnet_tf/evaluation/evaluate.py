@@ -264,10 +264,13 @@ def show(result: dict) -> None:
             ]
         ],
     )
-    rows = sorted((row for row in result["per_class"] if row["videos"]), key=lambda row: row["accuracy"])
-    shown = rows[:_CLASSES_SHOWN]
+    rows = [row for row in result["per_class"] if row["videos"] and row["accuracy"] < 1]
+    if not rows:
+        return
+    shown = sorted(rows, key=lambda row: row["accuracy"])[:_CLASSES_SHOWN]
     console.table(
-        "classes" if len(shown) == len(rows) else f"the {len(shown)} of {len(rows)} classes recognised worst",
+        f"{len(rows)} of {len(result['labels'])} classes are not always recognised"
+        + (f"; the worst {len(shown)}" if len(shown) < len(rows) else ""),
         ["class", "videos", "recognised %", "precision %", "taken for"],
         [
             [
@@ -275,7 +278,7 @@ def show(result: dict) -> None:
                 row["videos"],
                 f"{100 * row['accuracy']:.1f}",
                 "-" if row["precision"] is None else f"{100 * row['precision']:.1f}",
-                row["confused_with"] or "-",
+                row["confused_with"],
             ]
             for row in shown
         ],
