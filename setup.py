@@ -28,9 +28,18 @@ setup(
         "tensorflow-metadata<1.17",
         "rich>=13",
         "matplotlib>=3.8",
+        "scipy>=1.11",
     ],
     extras_require={
-        "dev": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.6", "pre-commit>=3.7"],
+        "dev": [
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.6",
+            "pre-commit>=3.7",
+            # The messages of TensorFlow Serving, to hold docs/serving.md to.
+            "tensorflow-serving-api>=2.17",
+        ],
     },
     classifiers=[
         "Programming Language :: Python :: 3.10",

@@ -3,10 +3,13 @@
   python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
   python bin/benchmark.py search --part=price --architectures=10
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
+  python bin/benchmark.py serving --genotype=manual_tsnet_70
+  python bin/benchmark.py serving --workdir=runs/demo/train
 
 search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
 memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
 latency: what every piece of a space takes on this device, for search.target_latency_ms.
+serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
 """
 
 import json
@@ -19,7 +22,7 @@ cli.silence_libraries()
 
 # What gin files can name must be known before the flags are read.
 from tsnet_tf import atomic, console  # noqa: E402
-from tsnet_tf.benchmark import machine, search_step  # noqa: E402
+from tsnet_tf.benchmark import machine, search_step, serving_latency  # noqa: E402
 from tsnet_tf.errors import UserError  # noqa: E402
 from tsnet_tf.search import latency as latencies  # noqa: E402
 from tsnet_tf.search import spaces  # noqa: E402
@@ -27,12 +30,15 @@ from tsnet_tf.space.table1 import table1  # noqa: E402
 
 PARTS = ("price", "memory", "tracing")
 PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
-BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Clips at once; default 4, and 1 for latency.", lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
+)
+GENOTYPE = flags.DEFINE_string("genotype", "manual_tsnet_70", "serving: name or file; not with --workdir.")
 SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 5, "search: measurements of everything.", lower_bound=1)
-JSON = flags.DEFINE_bool("json", False, "search: print JSON instead of tables.")
+REPEATS = flags.DEFINE_integer("repeats", 5, "search, serving: measurements of everything.", lower_bound=1)
+JSON = flags.DEFINE_bool("json", False, "search, serving: print JSON instead of tables.")
 
 
 def search() -> None:
@@ -89,7 +95,28 @@ def latency() -> None:
     console.say(f"{len(table['pieces'])} pieces: {OUTPUT.value}")
 
 
-COMMANDS = {"search": search, "latency": latency}
+def serving() -> None:
+    from tsnet_tf.models.two_stream import TwoStreamModel
+    from tsnet_tf.space import genotype
+    from tsnet_tf.training import run_folder
+
+    workdir = cli.WORKDIR.value
+    model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(GENOTYPE.value))
+    batch_sizes = [BATCH_SIZE.value] if BATCH_SIZE.value else [1, 8]
+    rows = serving_latency.measure(model, batch_sizes, REPEATS.value)
+    results = {"machine": machine.description(), "model": model.space.name, "serving": rows}
+    if JSON.value:
+        print(json.dumps(results, indent=2))
+        return
+    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    console.table(
+        f"{model.space.name}: {model.space.frames} frames of {model.space.resolution} pixels, milliseconds a request",
+        list(rows[0]),
+        [[f"{value:.4g}" for value in row.values()] for row in rows],
+    )
+
+
+COMMANDS = {"search": search, "latency": latency, "serving": serving}
 
 
 def main(command: str) -> None:

@@ -1,8 +1,12 @@
 """Writes a trained model as a SavedModel with preprocessing, softmax and labels inside.
 
   python bin/export.py --workdir=runs/demo/train --output=runs/demo/saved_model
+  python bin/export.py --workdir=runs/demo/train --output=runs/demo/saved_model --lite=float16 --lite=int8
 
-Whoever serves it needs TensorFlow only: frames of any size go in, probabilities and labels come out.
+Whoever serves it needs TensorFlow only: frames of any size, raw or as JPEG, go in; probabilities and labels come out.
+Batch normalisation is folded into the convolutions. assets/metadata.json has the genotype, its cost, the accuracy that
+bin/evaluate.py found, and the versions; assets.extra has model.keras and, with --lite, LiteRT (TensorFlow Lite) models,
+whose accuracy on one centre view of the test videos is measured.
 """
 
 from absl import flags
@@ -14,16 +18,19 @@ cli.silence_libraries()
 # What a run's settings can name must be known before the flags that change them are read.
 import tsnet_tf.search.step  # noqa: E402
 import tsnet_tf.training.train  # noqa: E402, F401
+from tsnet_tf.export import lite  # noqa: E402
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
+LITE = flags.DEFINE_multi_enum(
+    "lite", [], lite.PRECISIONS, "Also a LiteRT model of this precision; repeatable; needs the data set."
+)
 
 
 def main() -> None:
-    from tsnet_tf import console
     from tsnet_tf.data import video_dataset
     from tsnet_tf.errors import UserError
-    from tsnet_tf.evaluation import run_settings
-    from tsnet_tf.export import saved_model
+    from tsnet_tf.evaluation import evaluate, run_settings
+    from tsnet_tf.export import package
     from tsnet_tf.training import run_folder
 
     workdir = cli.WORKDIR.value
@@ -33,19 +40,9 @@ def main() -> None:
         raise UserError("expected --output=DIR, found none")
     run_settings.restore(workdir, cli.GIN_FILE.value, cli.GIN_BINDINGS.value)
     dataset = video_dataset.VideoDataset()
-    model, genotype, labels = run_folder.load_trained(workdir)
-    saved_model.export(
-        model,
-        labels,
-        OUTPUT.value,
-        frames=genotype.frames,
-        frame_stride=dataset.span // genotype.frames,
-        short_side=dataset.test_short_side,
-        crop=dataset.crop,
-    )
-    console.say(
-        f"SavedModel with {len(labels)} classes, {genotype.frames} frames of {dataset.crop} pixels: {OUTPUT.value}"
-    )
+    model, _, labels = run_folder.load_trained(workdir)
+    accuracy = evaluate.recorded(workdir, labels)
+    package.package(model, labels, dataset, OUTPUT.value, accuracy=accuracy, precisions=LITE.value)
 
 
 if __name__ == "__main__":

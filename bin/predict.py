@@ -1,9 +1,14 @@
-"""Shows the five most probable labels of a video file.
+"""Shows what a video file is about: the five most probable labels, and which label holds from when to when.
 
   python bin/predict.py --saved_model=runs/demo/saved_model --video=clip.mp4
+  python bin/predict.py --saved_model=runs/demo/saved_model --video=film.mp4 --video=more/ --plot=pictures
+  python bin/predict.py --saved_model=runs/demo/saved_model --video=videos/ --json > predictions.jsonl
 
-Needs the SavedModel only, written by bin/export.py.
+Needs the SavedModel only, written by bin/export.py. A video may have any length: clips slide over it, and memory stays
+the same. A file that cannot be decoded is named, the others go on, and the exit code is 2.
 """
+
+import json
 
 from absl import flags
 
@@ -11,17 +16,35 @@ from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
 SAVED_MODEL = flags.DEFINE_string("saved_model", None, "Folder written by bin/export.py.")
-VIDEO = flags.DEFINE_string("video", None, "Video file.")
+VIDEO = flags.DEFINE_multi_string("video", [], "Video file, or a folder with videos in or below it; repeatable.")
+OVERLAP = flags.DEFINE_float(
+    "overlap", 0.75, "Part of a clip that the next one shows again.", lower_bound=0.0, upper_bound=0.99
+)
+JSON = flags.DEFINE_bool("json", False, "Print one line of JSON for each video instead of tables.")
+PLOT = flags.DEFINE_string("plot", None, "Folder for a picture of each video's timeline (PNG and SVG).")
 
 
 def main() -> None:
     from tsnet_tf.export import predict
+    from tsnet_tf.report import timeline
 
     if not SAVED_MODEL.value:
         raise UserError("expected --saved_model=DIR, found none")
     if not VIDEO.value:
         raise UserError("expected --video=FILE, found none")
-    predict.predict(SAVED_MODEL.value, VIDEO.value)
+    videos = predict.find_videos(VIDEO.value)
+    predictor = predict.Predictor(SAVED_MODEL.value)
+    names = timeline.names(videos)
+
+    def show(result: dict) -> None:
+        if JSON.value:
+            print(json.dumps(result), flush=True)
+        else:
+            predict.show_text(result)
+        if PLOT.value:
+            timeline.draw(result, f"{PLOT.value}/{names[result['video']]}")
+
+    predict.predict_files(predictor, videos, OVERLAP.value, show, quiet=JSON.value)
 
 
 if __name__ == "__main__":

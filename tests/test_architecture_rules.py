@@ -25,8 +25,8 @@ MAY_IMPORT = {
     "search": {"space", "layers", "models", "data", "training", "evaluation"},
     "training": {"space", "layers", "models", "data", "evaluation"},
     "evaluation": {"space", "layers", "models", "data"},
-    "benchmark": {"space", "layers", "models", "search", "training"},
-    "export": {"space", "layers", "models", "data"},
+    "benchmark": {"space", "layers", "models", "search", "training", "export"},
+    "export": {"space", "layers", "models", "data", "evaluation"},
     "report": {"space"},
 }
 WITHOUT_GIN = {"space", "layers", "models", "report"}

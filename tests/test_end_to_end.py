@@ -147,6 +147,21 @@ def test_running_it_again_does_nothing(finished):
     assert files(run_dir) == before
 
 
+def test_predictions_of_two_protocols_are_compared(finished):
+    folder = finished[0] / "train"
+    run("evaluate.py", f"--workdir={folder}", "--views=1-center")
+    both = [f"{folder}/predictions/test_{views}.npz" for views in ("1-center", "10-center")]
+    result = json.loads(run("compare.py", f"--first={both[0]}", f"--second={both[1]}", "--json"))
+    assert result["videos"] == 16 and result["interval"][0] <= result["difference"] <= result["interval"][1]
+
+
+def test_saved_model_says_how_good_it_is(finished):
+    metadata = json.loads((finished[0] / "saved_model" / "assets" / "metadata.json").read_text())
+    summary = json.loads((finished[0] / "summary.json").read_text())
+    assert metadata["accuracy"]["top1"] == summary["final"]["top1"]
+    assert metadata["gmacs"] == summary["final"]["gmacs"]
+
+
 def test_prediction_on_a_video_file_names_classes(finished):
     run_dir = finished[0]
     rows = list(csv.DictReader((run_dir / "videos" / "annotations.csv").open()))

@@ -97,6 +97,26 @@ CASES = {
         [*DENSE, "--previous={unfinished}", "--workdir={here}/out"],
         "--previous: expected the finished run folder of the step 'sparse', found '{unfinished}'",
     ),
+    "views_that_are_none": (
+        "evaluate.py",
+        ["--workdir={unfinished}", "--views=10-corners"],
+        "views: expected CLIPS-center or CLIPS-left_center_right, such as 10-center; found '10-corners'",
+    ),
+    "predictions_that_are_none": (
+        "compare.py",
+        ["--first={good.csv}", "--second={good.csv}"],
+        "expected the .npz file of bin/evaluate.py, found in '{good.csv}': ",
+    ),
+    "nothing_to_predict": (
+        "predict.py",
+        ["--saved_model={here}", "--video={here}/gone.mp4"],
+        "--video: expected a video file or a folder, found nothing at '{here}/gone.mp4'",
+    ),
+    "precision_that_is_none": (
+        "export.py",
+        ["--workdir={unfinished}", "--output={here}/out", "--lite=int4"],
+        "flag --lite=int4: value should be one of <float32|float16|int8>",
+    ),
     "genotype_with_an_unknown_label": (
         "train.py",
         [*TRAIN, "--genotype={label.json}", "--workdir={here}/out"],

@@ -7,17 +7,22 @@ import uuid
 import tensorflow as tf
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes ``text`` to a temporary name beside ``path``, then renames it to ``path``."""
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes ``content`` to a temporary name beside ``path``, then renames it to ``path``."""
     folder = os.path.dirname(path)
     if folder:
         tf.io.gfile.makedirs(folder)
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    with tf.io.gfile.GFile(temporary, "w") as file:
-        file.write(text)
+    with tf.io.gfile.GFile(temporary, "wb") as file:
+        file.write(content)
     tf.io.gfile.rename(temporary, path, overwrite=True)
 
 
+def write_text(path: str, text: str) -> None:
+    """Writes ``text`` in UTF-8 with `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
 def write_json(path: str, value: object) -> None:
-    """Writes ``value`` as indented JSON with `write_text`."""
+    """Writes ``value`` as indented JSON with `write_bytes`."""
     write_text(path, json.dumps(value, indent=2) + "\n")

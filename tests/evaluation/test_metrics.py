@@ -5,18 +5,15 @@ import pytest
 
 from tsnet_tf.evaluation.metrics import (
     VideoScores,
+    calibration_error,
     confusion_matrix,
     mean_class_accuracy,
-    softmax,
+    per_class,
     top_k_accuracy,
 )
 
 SCORES = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2], [0.3, 0.1, 0.6]])
 LABELS = np.array([0, 1, 1, 0])
-
-
-def test_softmax_of_large_logits_is_finite():
-    np.testing.assert_allclose(softmax(np.array([1000.0, 1000.0 + np.log(3.0)])), [0.25, 0.75])
 
 
 @pytest.mark.parametrize("k, expected", [(1, 0.25), (2, 1.0), (5, 1.0)])
@@ -35,36 +32,58 @@ def test_mean_class_accuracy_weighs_classes_equally_and_skips_absent_ones():
     assert mean_class_accuracy(np.array([[3, 1, 0], [1, 0, 0], [0, 0, 0]])) == 0.375
 
 
+def test_calibration_error_is_the_mean_gap_between_probability_and_accuracy():
+    # Ten bins. (0.5, 0.6]: 0.6 twice, one right: gap 0.1. (0.8, 0.9]: 0.9 right: gap 0.1. (0.9, 1]: 1 wrong: gap 1.
+    # Weighed by 2, 1 and 1 of 4 videos: (0.2 + 0.1 + 1) / 4.
+    scores = np.array([[0.6, 0.4], [0.4, 0.6], [0.9, 0.1], [0.0, 1.0]])
+    assert calibration_error(scores, np.array([0, 0, 0, 0]), bins=10) == pytest.approx(0.325)
+
+
+def test_a_model_that_is_as_sure_as_it_is_right_is_calibrated():
+    scores = np.tile([[0.75, 0.25]], (4, 1))
+    assert calibration_error(scores, np.array([0, 0, 0, 1])) == pytest.approx(0)
+
+
+def test_per_class_table():
+    # Class a: 3 of 5 right, the others called b (once) and c (once; the first of equals is named); called so: 4.
+    # Class b: no videos, called so once. Class c: its one video is called a. Class d: neither.
+    rows = per_class(np.array([[3, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]), ["a", "b", "c", "d"])
+    assert rows == [
+        {"label": "a", "videos": 5, "accuracy": 0.6, "precision": 0.75, "confused_with": "b"},
+        {"label": "b", "videos": 0, "accuracy": None, "precision": 0.0, "confused_with": None},
+        {"label": "c", "videos": 1, "accuracy": 0.0, "precision": 0.0, "confused_with": "a"},
+    ]
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 6, 100])
 def test_each_video_counts_once_whatever_the_batch_size(batch_size):
-    # 3 videos x 2 views. Probabilities of class 1, view by view: (0.9, 0.3), (0.2, 0.2), (0.4, 0.8);
-    # means 0.6, 0.2, 0.6. Labels 1, 0, 0: top-1 is 2/3, while single views would give 4/6 or another number.
+    # 3 videos x 2 views. Probabilities of class 1, view by view: (0.2, 0.2), (0.9, 0.3), (0.4, 0.8);
+    # means 0.2, 0.6, 0.6. Labels 0, 1, 0: top-1 is 2/3, while single views would give 4/6 or another number.
     probability = np.array([0.9, 0.3, 0.2, 0.2, 0.4, 0.8])
-    logits = np.stack([np.log(1 - probability), np.log(probability)], axis=1)
-    labels, videos = np.array([1, 1, 0, 0, 0, 0]), np.array([7, 7, 3, 3, 9, 9])
+    views, videos = np.stack([1 - probability, probability], axis=1), np.array([1, 1, 0, 0, 2, 2])
     scores = VideoScores(views=2)
     for start in range(0, 6, batch_size):
-        part = slice(start, start + batch_size)
-        scores.add(logits[part], labels[part], videos[part])
-    means, found_labels = scores.mean()
-    assert (len(scores), scores.seen) == (3, 6)
-    np.testing.assert_allclose(means[:, 1], [0.2, 0.6, 0.6])  # videos 3, 7, 9
-    assert found_labels.tolist() == [0, 1, 0]
-    assert top_k_accuracy(means, found_labels, 1) == pytest.approx(2 / 3)
+        scores.add(views[start : start + batch_size], videos[start : start + batch_size])
+    means = scores.mean(3)
+    np.testing.assert_allclose(means[:, 1], [0.2, 0.6, 0.6])
+    assert top_k_accuracy(means, np.array([0, 1, 0]), 1) == pytest.approx(2 / 3)
 
 
-def test_missing_view_is_noticed():
+@pytest.mark.parametrize("videos, said", [([0], "2 views of video 0, found 1"), ([0, 0, 2, 2], "video 1, found 0")])
+def test_missing_view_is_noticed(videos, said):
     scores = VideoScores(views=2)
-    scores.add(np.zeros((1, 2)), np.array([0]), np.array([4]))
-    with pytest.raises(ValueError, match="expected 2 views of video 4, found 1"):
-        scores.mean()
+    scores.add(np.full((len(videos), 2), 0.5), np.array(videos))
+    with pytest.raises(ValueError, match=said):
+        scores.mean(2)
 
 
-def test_two_labels_for_one_video_are_noticed():
-    with pytest.raises(ValueError, match="expected one label for video 4, found 0 and 1"):
-        VideoScores(views=2).add(np.zeros((2, 2)), np.array([0, 1]), np.array([4, 4]))
+def test_video_that_should_not_be_there_is_noticed():
+    scores = VideoScores(views=1)
+    scores.add(np.full((2, 2), 0.5), np.array([0, 7]))
+    with pytest.raises(ValueError, match="expected 1 videos, found 2"):
+        scores.mean(1)
 
 
 def test_broken_weights_are_noticed():
-    with pytest.raises(ValueError, match="expected finite logits"):
-        VideoScores(views=1).add(np.array([[np.nan, 0.0]]), np.array([0]), np.array([4]))
+    with pytest.raises(ValueError, match="expected finite probabilities, found NaN or infinity"):
+        VideoScores(views=1).add(np.array([[np.nan, 0.0]]), np.array([4]))

@@ -18,9 +18,9 @@ def norm(**settings):
     return layer
 
 
-@pytest.mark.parametrize("track", [True, False])
-def test_statistics_of_the_batch(track):
-    y = norm(track=track, epsilon=4.0)(PIXELS, channels=1, training=True)  # 5 + 4: deviation 3
+@pytest.mark.parametrize("statistics", ["moving", "batch"])
+def test_statistics_of_the_batch(statistics):
+    y = norm(statistics=statistics, epsilon=4.0)(PIXELS, channels=1, training=True)  # 5 + 4: deviation 3
     np.testing.assert_allclose(y[0, :, :, 0], 2.0 * DEVIATIONS / 3.0 + 0.5, rtol=1e-6)
 
 
@@ -41,7 +41,7 @@ def test_moving_statistics_are_used_and_kept_outside_training():
 
 
 def test_without_tracking_there_is_nothing_to_track():
-    layer = norm(track=False)
+    layer = norm(statistics="batch")
     assert [weight.name for weight in layer.weights] == ["gamma", "beta"]
     np.testing.assert_allclose(layer(PIXELS, channels=1, training=False), layer(PIXELS, channels=1, training=True))
 
@@ -52,7 +52,7 @@ def test_gamma_zero_starts_a_branch_as_nothing():
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 def test_a_sampled_width_uses_the_first_channels(randomized, widened, execution):
-    layer = randomized(BatchNorm(5, track=False, execution=execution))
+    layer = randomized(BatchNorm(5, statistics="batch", execution=execution))
     x = np.random.default_rng(0).normal(size=(4, 3, 3, 2)).astype(np.float32)
     gamma, beta = (np.asarray(weight)[:2] for weight in (layer.gamma, layer.beta))
     expected = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5) * gamma + beta
@@ -62,7 +62,7 @@ def test_a_sampled_width_uses_the_first_channels(randomized, widened, execution)
 
 
 def test_constructor_settings_survive_a_round_trip():
-    layer = BatchNorm(3, epsilon=1e-4, momentum=0.8, gamma=0.0, track=False, synchronized=True, execution="mask")
+    layer = BatchNorm(3, epsilon=1e-4, momentum=0.8, gamma=0.0, statistics="batch", synchronized=True, execution="mask")
     again = BatchNorm.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     np.testing.assert_array_equal(again.gamma, layer.gamma)

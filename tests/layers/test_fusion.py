@@ -59,7 +59,9 @@ def sparse_features(batch=2, size=3):
 
 
 def make(cls, randomized, execution="slice", **settings):
-    return randomized(cls(FRAMES, RATIO, LARGEST_DENSE, LARGEST_SPARSE, track=False, execution=execution, **settings))
+    return randomized(
+        cls(FRAMES, RATIO, LARGEST_DENSE, LARGEST_SPARSE, statistics="batch", execution=execution, **settings)
+    )
 
 
 def test_every_operation_is_tested():
@@ -81,7 +83,7 @@ def test_operation_equals_its_definition(rows, clips, randomized, widened, batch
 @pytest.mark.parametrize("name", DEFINITIONS)
 @pytest.mark.parametrize("frames, ratio", [(8, 8), (6, 3), (4, 1)])
 def test_operation_at_other_ratios_of_the_streams(rows, clips, randomized, frames, ratio, name):
-    layer = randomized(OPERATIONS[name](frames, ratio, LARGEST_DENSE, LARGEST_SPARSE, track=False))
+    layer = randomized(OPERATIONS[name](frames, ratio, LARGEST_DENSE, LARGEST_SPARSE, statistics="batch"))
     x = np.random.default_rng(2).normal(size=(3, frames, 2, 3, DENSE)).astype(np.float32)
     y = clips(layer(rows(x), dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), frames // ratio)
     np.testing.assert_allclose(y, DEFINITIONS[name](x, layer), atol=1e-4)

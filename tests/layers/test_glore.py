@@ -37,7 +37,7 @@ def by_definition(layer, x, channels, nodes):
 @pytest.mark.parametrize("channels, nodes", [(CHANNELS, NODES), (4, 2)])
 @pytest.mark.parametrize("batch, height, width", [(3, 3, 2), (1, 4, 4)])
 def test_equals_its_definition(rows, clips, randomized, widened, batch, height, width, execution, channels, nodes):
-    layer = randomized(GloRe(FRAMES, CHANNELS, NODES, track=False, execution=execution))
+    layer = randomized(GloRe(FRAMES, CHANNELS, NODES, statistics="batch", execution=execution))
     x = np.random.default_rng(1).normal(size=(batch, FRAMES, height, width, channels)).astype(np.float32)
     given = rows(x) if execution == "slice" else widened(rows(x), CHANNELS)
     on = tf.constant(True)
@@ -70,7 +70,7 @@ def test_by_hand():
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 @pytest.mark.parametrize("on", [False, tf.constant(False)], ids=["left out", "sampled off"])
 def test_off_is_the_input(randomized, execution, on):
-    layer = randomized(GloRe(FRAMES, CHANNELS, NODES, track=False, execution=execution))
+    layer = randomized(GloRe(FRAMES, CHANNELS, NODES, statistics="batch", execution=execution))
     x = np.random.default_rng(2).normal(size=(2 * FRAMES, 3, 2, CHANNELS)).astype(np.float32)
     y = layer(x, channels=tf.constant(CHANNELS), nodes=tf.constant(NODES), on=on)
     np.testing.assert_array_equal(y, x)

@@ -6,7 +6,7 @@ SIZES = {"in_channels": 8, "channels": 8, "inner": 16, "squeezed": 0, "temporal_
 
 
 def _block(inner, **settings):
-    return MBConv3D(**{"frames": 2, **SIZES, "inner": inner}, branch_gamma=1.0, track=False, **settings)
+    return MBConv3D(**{"frames": 2, **SIZES, "inner": inner}, branch_gamma=1.0, statistics="batch", **settings)
 
 
 def _written_out(block, x, inner):

@@ -1,5 +1,6 @@
 """What a finished run leaves behind is what the next one picks up."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.inheritance import named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import largest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.training import run_folder
@@ -50,3 +52,31 @@ def test_every_weight_comes_back(tmp_path):
 def test_a_folder_without_a_finished_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="expected the folder of a finished run, found no summary.json in it"):
         run_folder.load_trained(str(tmp_path))
+
+
+@pytest.fixture
+def finished(tmp_path):
+    (tmp_path / "labels.json").write_text(json.dumps(["a", "b", "c"]))
+    run_folder.finish(str(tmp_path), TwoStreamModel(SPACE), {"step": "train"})
+    return tmp_path
+
+
+def test_labels_that_are_not_the_models_are_refused(finished):
+    (finished / "labels.json").write_text(json.dumps(["a", "b"]))
+    with pytest.raises(UserError, match="expected a label for each of the genotype's 3 classes in '.*', found 2"):
+        run_folder.load_trained(str(finished))
+
+
+def test_weights_of_another_genotype_are_refused(finished):
+    with_more_classes = dataclasses.replace(SPACE, classes=4)
+    (finished / "genotype.json").write_text(genotype.dumps(with_more_classes))
+    (finished / "labels.json").write_text(json.dumps(["a", "b", "c", "d"]))
+    with pytest.raises(UserError, match="expected weights of the genotype in '.*final', found: .*"):
+        run_folder.load_trained(str(finished))
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(finished):
+    for path in (finished / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="expected weights of the genotype in '.*final', found: "):
+        run_folder.load_trained(str(finished))

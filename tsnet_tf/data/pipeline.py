@@ -10,6 +10,7 @@ for the clips from there on, and gets those that it would have got.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from tsnet_tf.data import clips, schema
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
+NO_VIDEO = -1  # number of the video of a clip that only fills up a batch
 _FOREVER = np.iinfo(np.int64).max
 _FILES_READ_AT_ONCE = 8
 
@@ -94,19 +96,22 @@ def test_clips(
     crops: str = clips.CENTER,
     short_side: int | None = None,
     crop: int | None = None,
+    input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Makes batches of the test views of every video, without augmentation.
 
     Args:
       dataset: what to read.
       split: name of the split.
-      batch_size: clips per batch; the last batch may have fewer.
+      batch_size: clips per batch; the last batch may have fewer, unless there is an `input_context`.
       frames: frames per clip.
       frame_stride: source frames between two of them; ``frames * frame_stride`` is the data set's span.
       views: clips per video, evenly over its length.
       crops: "center" (one square per view) or "left_center_right" (three, which cover the longer side).
       short_side: of the resized frames, pixels; default: the data set's ``test_short_side``.
       crop: side of the squares, pixels; default: the data set's ``crop``.
+      input_context: under a distribution strategy, which videos this pipeline makes. All pipelines make equally many
+        batches for each of their replicas, whole ones: what is missing is filled up with clips of video `NO_VIDEO`.
 
     Returns:
       Data set of dictionaries: ``clip``, uint8 [batch, frames, crop, crop, 3]; ``label``; ``video``, which counts from
@@ -148,15 +153,24 @@ def test_clips(
 
         return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
 
-    files = [path for path, _ in dataset.shards([split])]
-    return (
-        tf.data.TFRecordDataset(files)
-        .enumerate()
-        .map(to_frames, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .flat_map(to_views)
-        .batch(batch_size)
-        .prefetch(2)
-    )
+    shards = dataset.shards([split])
+    records = tf.data.TFRecordDataset([path for path, _ in shards]).enumerate()
+    if input_context:
+        records = records.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
+    every_view = records.map(to_frames, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    every_view = every_view.flat_map(to_views)
+    if not input_context:
+        return every_view.batch(batch_size).prefetch(2)
+    videos = math.ceil(sum(count for _, count in shards) / input_context.num_input_pipelines)
+    replicas = input_context.num_replicas_in_sync // input_context.num_input_pipelines
+    steps = math.ceil(videos * views * clips.CROPS[crops] / (batch_size * replicas))
+    empty = {
+        "clip": tf.zeros([frames, crop, crop, 3], tf.uint8),
+        **{name: tf.constant(NO_VIDEO) for name in ("label", "video", "view")},
+    }
+    filling = tf.data.Dataset.from_tensors(empty).repeat()
+    whole = every_view.concatenate(filling).batch(batch_size, drop_remainder=True)
+    return whole.take(steps * replicas).prefetch(2)
 
 
 def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:

@@ -2,12 +2,7 @@
 
 import numpy as np
 
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, in float64: ``[..., classes]`` to ``[..., classes]``."""
-    shifted = np.asarray(logits, np.float64)
-    shifted = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+CALIBRATION_BINS = 15
 
 
 def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
@@ -36,6 +31,56 @@ def mean_class_accuracy(confusion: np.ndarray) -> float:
     return float((np.diag(confusion)[present] / totals[present]).mean())
 
 
+def calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: how far, on average, a prediction's probability is from how often it is right.
+
+    Videos are sorted into ``bins`` equal ranges of the best class's probability, (0, 1/bins], (1/bins, 2/bins], ...;
+    the error is the mean of |accuracy - mean probability| over the ranges, by their number of videos (Guo et al., "On
+    calibration of modern neural networks", equation 3).
+
+    Args:
+      scores: probabilities ``[videos, classes]``.
+      labels: int ``[videos]``.
+      bins: number of ranges.
+    """
+    confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(which, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def per_class(confusion: np.ndarray, classes: list[str]) -> list[dict]:
+    """A row for every class with videos or predictions, in the order of the classes.
+
+    Args:
+      confusion: number of videos, int ``[classes (true), classes (predicted)]``.
+      classes: their names.
+
+    Returns:
+      ``label``; ``videos`` (their number); ``accuracy``, the share of them that is recognised, and ``precision``, the
+      share of the videos called so that are (0 to 1, None if there are none); ``confused_with``, the class that most of
+      those not recognised are taken for, None if there are none.
+    """
+    rows = []
+    for index, label in enumerate(classes):
+        right, videos, called = (
+            int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
+        )
+        wrong = confusion[index].copy()
+        wrong[index] = 0
+        if videos or called:
+            rows.append(
+                {
+                    "label": label,
+                    "videos": videos,
+                    "accuracy": right / videos if videos else None,
+                    "precision": right / called if called else None,
+                    "confused_with": classes[int(wrong.argmax())] if wrong.any() else None,
+                }
+            )
+    return rows
+
+
 class VideoScores:
     """Sums the class probabilities of each video's views, in whatever order and batches they come.
 
@@ -46,47 +91,33 @@ class VideoScores:
     def __init__(self, views: int):
         self._views = views
         self._sums: dict[int, np.ndarray] = {}
-        self._labels: dict[int, int] = {}
         self._counts: dict[int, int] = {}
 
-    def __len__(self) -> int:
-        return len(self._sums)
-
-    @property
-    def seen(self) -> int:
-        """Number of views added so far."""
-        return sum(self._counts.values())
-
-    def add(self, logits: np.ndarray, labels: np.ndarray, videos: np.ndarray) -> None:
+    def add(self, probabilities: np.ndarray, videos: np.ndarray) -> None:
         """Adds a batch of views.
 
         Args:
-          logits: ``[batch, classes]``.
-          labels: int ``[batch]``.
+          probabilities: ``[batch, classes]``.
           videos: int ``[batch]``, which video each view belongs to.
 
         Raises:
-          ValueError: logits are not finite, or a video comes with two different labels.
+          ValueError: probabilities are not finite.
         """
-        if not np.isfinite(logits).all():
-            raise ValueError("expected finite logits, found NaN or infinity: the model's weights are broken")
-        for probabilities, label, video in zip(softmax(logits), labels.tolist(), videos.tolist(), strict=False):
-            if self._labels.setdefault(video, label) != label:
-                raise ValueError(f"expected one label for video {video}, found {self._labels[video]} and {label}")
-            self._sums[video] = self._sums.get(video, 0.0) + probabilities
+        if not np.isfinite(probabilities).all():
+            raise ValueError("expected finite probabilities, found NaN or infinity: the model's weights are broken")
+        for row, video in zip(probabilities.astype(np.float64), videos.tolist(), strict=True):
+            self._sums[video] = self._sums.get(video, 0.0) + row
             self._counts[video] = self._counts.get(video, 0) + 1
 
-    def mean(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns mean probabilities, float64 ``[videos, classes]``, and labels, int64 ``[videos]``.
+    def mean(self, videos: int) -> np.ndarray:
+        """Returns the mean probabilities of videos 0 to ``videos`` - 1, float64 ``[videos, classes]``.
 
         Raises:
-          ValueError: no videos, or one had more or fewer views than it should.
+          ValueError: one had more or fewer views than it should, or there are others.
         """
-        if not self._sums:
-            raise ValueError("expected at least one video, found none")
-        for video, count in self._counts.items():
-            if count != self._views:
-                raise ValueError(f"expected {self._views} views of video {video}, found {count}")
-        videos = sorted(self._sums)
-        scores = np.stack([self._sums[video] / self._views for video in videos])
-        return scores, np.array([self._labels[video] for video in videos], np.int64)
+        for video in range(videos):
+            if self._counts.get(video, 0) != self._views:
+                raise ValueError(f"expected {self._views} views of video {video}, found {self._counts.get(video, 0)}")
+        if len(self._sums) != videos:
+            raise ValueError(f"expected {videos} videos, found {len(self._sums)}")
+        return np.stack([self._sums[video] / self._views for video in range(videos)])

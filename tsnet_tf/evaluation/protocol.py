@@ -11,14 +11,17 @@ class Protocol:
     """A test protocol.
 
     Attributes:
-      name: as in the paper, in lower case.
       clips: number of clips, uniformly spread over the video.
       crops: "center", or "left_center_right" along the longer side.
     """
 
-    name: str
     clips: int
     crops: str
+
+    @property
+    def name(self) -> str:
+        """As in the paper, in lower case."""
+        return f"{self.clips}-{self.crops}"
 
     @property
     def views(self) -> int:
@@ -38,22 +41,14 @@ class Protocol:
         return short_side if self.crops == clips.LEFT_CENTER_RIGHT else crop
 
 
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("1-center", 1, clips.CENTER),
-        Protocol("10-center", 10, clips.CENTER),
-        Protocol("10-left_center_right", 10, clips.LEFT_CENTER_RIGHT),
-    )
-}
-
-
 def named(name: str) -> Protocol:
-    """Returns the protocol called ``name``.
+    """Returns the protocol called ``name``, such as "10-center" or "10-left_center_right" (the paper's), "1-center".
 
     Raises:
-      UserError: there is none of that name.
+      UserError: it is not a number of clips and a way to crop.
     """
-    if name not in PROTOCOLS:
-        raise UserError(f"views: expected one of {', '.join(PROTOCOLS)}; found '{name}'")
-    return PROTOCOLS[name]
+    count, _, crops = name.partition("-")
+    if not (count.isascii() and count.isdigit() and int(count) >= 1 and crops in clips.CROPS):
+        known = " or ".join(f"CLIPS-{crops}" for crops in clips.CROPS)
+        raise UserError(f"views: expected {known}, such as 10-center; found '{name}'")
+    return Protocol(int(count), crops)

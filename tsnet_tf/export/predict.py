@@ -1,79 +1,221 @@
-"""What a SavedModel says about a video file. Needs the SavedModel only: no gin, no run folder."""
+"""What a SavedModel says about video files. Needs the SavedModel only: no gin, no run folder."""
 
-import json
+from __future__ import annotations
+
+import itertools
+import math
 import os
+from collections.abc import Callable, Iterator, Sequence
 
+import av
 import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data import clips
 from tsnet_tf.data.decode import VideoError, open_video
+from tsnet_tf.data.sources import VIDEO_SUFFIXES
 from tsnet_tf.errors import UserError
-from tsnet_tf.export.saved_model import METADATA_FILE
+from tsnet_tf.export.saved_model import read_metadata
+from tsnet_tf.export.windows import moments, sliding_clips
 
-CLIPS = 10  # uniformly spread over the video, as in the paper's test protocols
+TOP_K = 5
+CLIPS_AT_ONCE = 8
+_USUAL_FRAME_RATE = 30.0  # per second, of a file that does not say
 
 
-def predict(saved_model: str, video: str, k: int = 5) -> list[tuple[str, float]]:
-    """Shows and returns the best ``k`` labels of a video file.
+class Predictor:
+    """A SavedModel that bin/export.py has written.
 
     Args:
-      saved_model: folder that `tsnet_tf.export.saved_model.export` has written.
-      video: path of a video file.
-      k: number of labels.
-
-    Returns:
-      Labels with their probabilities, the mean over `CLIPS` clips, best first.
+      saved_model: its folder.
 
     Raises:
-      UserError: no such SavedModel, no such file, or it is not a video that can be decoded.
+      UserError: there is no such SavedModel, or its labels are not those of its output.
     """
-    metadata = _read_metadata(saved_model)
-    if not os.path.isfile(video):
-        raise UserError(f"--video: expected a video file, found nothing at '{video}'")
-    try:
-        views = read_clips(video, metadata["frames"], metadata["frame_stride"], metadata["short_side"])
-    except VideoError as error:
-        raise UserError(f"--video: expected a video that can be decoded, found that '{video}' {error}") from error
-    loaded = tf.saved_model.load(saved_model)
-    serve = loaded.signatures["serving_default"]
-    total = 0.0
-    with console.progress("prediction", len(views)) as bar:
-        for clip in views:
-            total += serve(frames=tf.constant(clip[None]))["probabilities"].numpy()[0].astype(np.float64)
-            bar.advance()
-    mean = total / len(views)
-    best = np.argsort(-mean, kind="stable")[:k]
-    found = [(metadata["labels"][index], float(mean[index])) for index in best]
-    console.table(os.path.basename(video), ["label", "probability"], [(label, f"{p:.3f}") for label, p in found])
+
+    def __init__(self, saved_model: str):
+        self.metadata = read_metadata(saved_model)
+        self.labels: list[str] = self.metadata["labels"]
+        self._loaded = tf.saved_model.load(saved_model)
+        self._serve = self._loaded.signatures["serving_default"]
+        classes = self._serve.structured_outputs["probabilities"].shape[-1]
+        if classes != len(self.labels):
+            raise UserError(
+                f"--saved_model: expected a label for each of its {classes} classes, found {len(self.labels)} in "
+                f"'{saved_model}'"
+            )
+
+    def predict(self, video: str, overlap: float = 0.75, advance: Callable[[int], None] = lambda frames: None) -> dict:
+        """Slides over a video of any length.
+
+        Args:
+          video: path of a video file.
+          overlap: the part of a clip that the next one shows again, 0 to less than 1.
+          advance: is told how many source frames have been done since it was last told.
+
+        Returns:
+          ``video``; ``seconds`` (length), ``clips`` (their number); ``top``, the best 5 labels with their
+          ``probability``, the mean over all clips; ``timeline``, rows of ``start``, ``end`` (seconds), ``label`` and
+          ``probability``: the label that is best between, and its mean over the clips that show a moment and over
+          the moments.
+
+        Raises:
+          VideoError: it cannot be decoded.
+        """
+        frames, stride = self.metadata["frames"], self.metadata["frame_stride"]
+        hop = max(1, round(frames * stride * (1.0 - overlap)))
+        total, clips, seen = np.zeros(len(self.labels)), 0, 0
+
+        def probabilities(source: Iterator) -> Iterator[np.ndarray]:
+            nonlocal total, clips, seen
+            while batch := list(itertools.islice(source, CLIPS_AT_ONCE)):
+                answer = self._serve(frames=tf.constant(np.stack([clip for _, clip in batch])))
+                for (until, _), row in zip(batch, answer["probabilities"].numpy().astype(np.float64), strict=True):
+                    total, clips = total + row, clips + 1
+                    advance(until - seen)
+                    seen = until
+                    yield row
+
+        with open_video(video, short_side=self.metadata["short_side"]) as (pictures, frame_rate):
+            source = sliding_clips(_of_one_size(pictures), frames, stride, hop)
+            timeline = _Timeline(hop)
+            for row in moments(probabilities(source), math.ceil(frames * stride / hop)):
+                timeline.add(int(row.argmax()), float(row.max()))
+        frame_rate = frame_rate or _USUAL_FRAME_RATE
+        mean = total / clips
+        return {
+            "video": video,
+            "seconds": seen / frame_rate,
+            "clips": clips,
+            "top": [
+                {"label": self.labels[index], "probability": float(mean[index])}
+                for index in np.argsort(-mean, kind="stable")[:TOP_K]
+            ],
+            "timeline": [
+                {"start": start / frame_rate, "end": end / frame_rate, "label": self.labels[best], "probability": p}
+                for start, end, best, p in timeline.segments(seen)
+            ],
+        }
+
+
+class _Timeline:
+    """Joins moments with the same best class."""
+
+    def __init__(self, hop: int):
+        self._hop, self._moments = hop, 0
+        self._segments: list[list] = []  # first moment, best class, sum of probabilities, number of moments
+
+    def add(self, best: int, probability: float) -> None:
+        if not self._segments or self._segments[-1][1] != best:
+            self._segments.append([self._moments, best, 0.0, 0])
+        self._segments[-1][2] += probability
+        self._segments[-1][3] += 1
+        self._moments += 1
+
+    def segments(self, frames: int) -> Iterator[tuple[int, int, int, float]]:
+        """(start, end, best class, mean probability), in source frames, of a video of ``frames``."""
+        for first, best, total, count in self._segments:
+            start, end = first * self._hop, min((first + count) * self._hop, frames)
+            if start < end:
+                yield start, end, best, total / count
+
+
+def find_videos(paths: Sequence[str]) -> list[str]:
+    """Every path that is no folder, and the video files in and below every folder, sorted.
+
+    Raises:
+      UserError: there is nothing at a path, or no video in a folder.
+    """
+    found = []
+    for path in paths:
+        if not os.path.exists(path):
+            raise UserError(f"--video: expected a video file or a folder, found nothing at '{path}'")
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+        inside = sorted(name for name in inside if name.lower().endswith(VIDEO_SUFFIXES))
+        if not inside:
+            raise UserError(f"--video: expected videos ({', '.join(VIDEO_SUFFIXES)}) in '{path}', found none")
+        found += inside
     return found
 
 
-def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> list[np.ndarray]:
-    """Decodes `CLIPS` clips, evenly over the video, each uint8 ``[frames, height, width, 3]``.
+def predict_files(
+    predictor: Predictor, videos: Sequence[str], overlap: float, show: Callable[[dict], None], quiet: bool = False
+) -> None:
+    """Predicts one file after the other; one that cannot be decoded is named, and the others go on.
 
-    Two passes: the first counts, the second keeps the frames that are needed, so a long video needs little memory.
+    Args:
+      predictor: the SavedModel.
+      videos: paths of video files.
+      overlap: as for `Predictor.predict`.
+      show: gets the result of each file when it is there.
+      quiet: without a progress bar.
 
     Raises:
-      VideoError: it cannot be decoded.
+      UserError: in the end, some files could not be decoded.
     """
-    with open_video(video, short_side=short_side) as (pictures, _):
-        length = sum(1 for _ in pictures)
-    starts = clips.uniform_starts(length, frames * frame_stride, CLIPS)
-    indices = clips.frame_indices(starts, frames, frame_stride, length).numpy()
-    wanted = set(indices.ravel().tolist())
-    kept = {}
-    with open_video(video, short_side=short_side) as (pictures, _):
-        for index, picture in enumerate(pictures):
-            if index in wanted:
-                kept[index] = picture
-    return [np.stack([kept[index] for index in clip]) for clip in indices.tolist()]
+    broken = []
+    for number, video in enumerate(videos, start=1):
+        title = f"prediction {number} of {len(videos)}" if len(videos) > 1 else "prediction"
+        try:
+            if quiet:
+                result = predictor.predict(video, overlap)
+            else:
+                with console.progress(title, _declared_frames(video)) as bar:
+                    result = predictor.predict(video, overlap, bar.advance)
+        except VideoError as error:
+            broken.append(video)
+            reason = str(error)
+            if len(videos) > 1:
+                console.warn(f"'{video}' {reason}")
+            continue
+        show(result)
+    if broken and len(videos) == 1:
+        raise UserError(f"--video: expected a video that can be decoded, found that '{broken[0]}' {reason}")
+    if broken:
+        raise UserError(f"--video: expected {len(videos)} videos that can be decoded, found {len(broken)} that cannot")
 
 
-def _read_metadata(saved_model: str) -> dict:
-    path = os.path.join(saved_model, "assets", METADATA_FILE)
-    if not tf.saved_model.contains_saved_model(saved_model) or not tf.io.gfile.exists(path):
-        raise UserError(f"--saved_model: expected a folder written by bin/export.py, found none at '{saved_model}'")
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+def show_text(result: dict) -> None:
+    """Shows the best labels, and the timeline where there is more than one thing to say."""
+    console.table(
+        os.path.basename(result["video"]),
+        ["label", "probability"],
+        [(row["label"], f"{row['probability']:.3f}") for row in result["top"]],
+    )
+    if len(result["timeline"]) > 1:
+        console.table(
+            f"over its {_clock(result['seconds'])} minutes",
+            ["from", "to", "percent", "label"],
+            [
+                (_clock(row["start"]), _clock(row["end"]), f"{100 * row['probability']:.0f} %", row["label"])
+                for row in result["timeline"]
+            ],
+        )
+
+
+def _clock(seconds: float) -> str:
+    tenths = round(10 * seconds)
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def _of_one_size(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    shape = None
+    for number, picture in enumerate(pictures):
+        if shape is not None and picture.shape != shape:
+            raise VideoError(f"changes its size at frame {number}")
+        shape = picture.shape
+        yield picture
+
+
+def _declared_frames(video: str) -> int:
+    """How many frames a file says that it has, or else about as many as its length says; 1 if it does not say."""
+    try:
+        with av.open(video) as container:
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or stream.guessed_rate or _USUAL_FRAME_RATE)
+            return stream.frames or round((container.duration or 0) / av.time_base * rate) or 1
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        return 1

@@ -1,30 +1,40 @@
 """Writes a SavedModel with preprocessing, softmax and labels inside.
 
-Its serving signature takes ``frames``, uint8 ``[batch, frames, height, width, 3]`` of any height and width, and gives
+It has two signatures:
+
+- ``serving_default`` takes ``frames``, uint8 ``[batch, frames, height, width, 3]`` of any height and width;
+- ``jpeg`` takes ``encoded_frames``, string ``[batch, frames]``, a JPEG file each, of any and also of different sizes.
+
+Both give
 
 - ``probabilities``: float32 ``[batch, classes]``;
 - ``top_k_labels``: string ``[batch, k]`` and ``top_k_scores``: float32 ``[batch, k]``, the best 5 (or all, if fewer).
 
-Beside it, ``assets/labels.txt`` has one label per line and ``assets/metadata.json`` says which frames of a video make
-a clip, so that whoever serves the model needs no other file.
+``assets/labels.txt`` has one label per line; ``assets/metadata.json`` says which frames of a video make a clip, so that
+whoever serves the model needs no other file, and where the model comes from. ``assets.extra`` holds what a server does
+not load: the model in other formats.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import subprocess
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from tsnet_tf.data import clips
+import tsnet_tf
 from tsnet_tf.errors import UserError
+from tsnet_tf.export import preprocessing
 
 LABELS_FILE = "labels.txt"
 METADATA_FILE = "metadata.json"
+EXTRA_FOLDER = "assets.extra"
 TOP_K = 5
 
 
@@ -37,6 +47,8 @@ def export(
     frame_stride: int,
     short_side: int,
     crop: int,
+    about: Mapping[str, object] | None = None,
+    extra: Mapping[str, bytes] | None = None,
 ) -> None:
     """Writes ``output``, whole or not at all; an earlier SavedModel of that name is replaced.
 
@@ -48,9 +60,11 @@ def export(
       frame_stride: distance of a clip's frames in the video, in frames.
       short_side: frames are resized so that the shorter side has this many pixels.
       crop: side of the square centre crop in pixels.
+      about: what else ``metadata.json`` should say, such as genotype and accuracy.
+      extra: contents of the files in ``assets.extra``, by name.
 
     Raises:
-      UserError: ``output`` is there and is no SavedModel.
+      UserError: ``output`` is there and is no SavedModel, or there are more or fewer labels than logits.
     """
     output = output.rstrip("/")
     if tf.io.gfile.exists(output) and not tf.saved_model.contains_saved_model(output):
@@ -61,12 +75,20 @@ def export(
         "short_side": short_side,
         "crop": crop,
         "labels": list(labels),
+        **(about or {}),
+        "versions": _versions(),
+        "git_revision": _git_revision(),
     }
     temporary = f"{output}.{uuid.uuid4().hex}.tmp"
     try:
         with tempfile.TemporaryDirectory() as assets:
             module = _serving_module(model, metadata, assets)
-            tf.saved_model.save(module, temporary, signatures=module.serve)
+            signatures = {"serving_default": module.serve_frames, "jpeg": module.serve_jpeg}
+            tf.saved_model.save(module, temporary, signatures=signatures)
+        for name, content in (extra or {}).items():
+            tf.io.gfile.makedirs(os.path.join(temporary, EXTRA_FOLDER))
+            with tf.io.gfile.GFile(os.path.join(temporary, EXTRA_FOLDER, name), "wb") as file:
+                file.write(content)
         if tf.io.gfile.exists(output):
             tf.io.gfile.rmtree(output)
         tf.io.gfile.rename(temporary, output)
@@ -75,58 +97,58 @@ def export(
             tf.io.gfile.rmtree(temporary)
 
 
-def preprocess(frames: tf.Tensor, short_side: int, crop: int) -> tf.Tensor:
-    """Resizes the shorter side and takes the centre crop, as the multi-view evaluation does.
+def read_metadata(saved_model: str) -> dict:
+    """What ``metadata.json`` of a SavedModel says.
 
-    Args:
-      frames: uint8 ``[batch, frames, height, width, 3]``.
-      short_side: pixels.
-      crop: pixels.
-
-    Returns:
-      uint8 ``[batch, frames, crop, crop, 3]``.
+    Raises:
+      UserError: `export` has not written this folder.
     """
-    shape = tf.shape(frames)
-    images = tf.reshape(frames, tf.stack([-1, shape[2], shape[3], 3]))
-    # The evaluation's plain bilinear resize looks at 2 x 2 pixels. Of much larger pictures than it ever sees, that
-    # would make patterns that were not there, so these are brought to twice the size first.
-    images = _shrink_smoothly(images, 2 * short_side)
-    images = clips.test_crops(clips.resize_short_side(images, short_side), crop, clips.CENTER)[0]
-    return tf.reshape(images, tf.stack([shape[0], shape[1], crop, crop, 3]))
+    path = os.path.join(saved_model, "assets", METADATA_FILE)
+    if not tf.saved_model.contains_saved_model(saved_model) or not tf.io.gfile.exists(path):
+        raise UserError(f"--saved_model: expected a folder written by bin/export.py, found none at '{saved_model}'")
+    with tf.io.gfile.GFile(path) as file:
+        return json.load(file)
 
 
-def _shrink_smoothly(images: tf.Tensor, short_side: int) -> tf.Tensor:
-    """Brings images, uint8 ``[n, height, width, 3]``, with a larger shorter side to ``short_side`` pixels."""
-    size = tf.shape(images)[1:3]
-
-    def shrink() -> tf.Tensor:
-        new_size = tf.cast(tf.round(size * short_side / tf.reduce_min(size)), tf.int32)
-        shrunk = tf.image.resize(images, new_size, antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(shrunk), 0.0, 255.0), tf.uint8)
-
-    return tf.cond(tf.reduce_min(size) > short_side, shrink, lambda: tf.identity(images))
+def keras_archive(model: keras.Model) -> bytes:
+    """The contents of a ``.keras`` file, from which Keras and this package make the model again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        model.save(path)
+        with open(path, "rb") as file:
+            return file.read()
 
 
 def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Module:
     """Builds what is saved. It owns plain variables only: Keras objects would want Keras when it is loaded."""
-    k = min(TOP_K, len(metadata["labels"]))
-    labels = tf.constant(metadata["labels"])
-    signature = tf.TensorSpec([None, metadata["frames"], None, None, 3], tf.uint8, "frames")
+    frames, crop = metadata["frames"], metadata["crop"]
+    names = tf.constant(metadata["labels"])
 
-    def serve(frames):
-        crops = preprocess(frames, metadata["short_side"], metadata["crop"])
-        crops = tf.ensure_shape(crops, [None, metadata["frames"], metadata["crop"], metadata["crop"], 3])
-        probabilities = tf.nn.softmax(tf.cast(model(crops, training=False), tf.float32))
-        scores, indices = tf.math.top_k(probabilities, k)
-        return {
-            "probabilities": probabilities,
-            "top_k_labels": tf.gather(labels, indices),
-            "top_k_scores": scores,
-        }
+    def answer_with(preprocess: Callable, signature: tf.TensorSpec) -> tf.types.experimental.PolymorphicFunction:
+        def serve(clips):
+            crops = preprocess(clips, frames, metadata["short_side"], crop)
+            crops = tf.ensure_shape(crops, [None, frames, crop, crop, 3])
+            probabilities = tf.nn.softmax(tf.cast(model(crops, training=False), tf.float32))
+            classes = probabilities.shape[-1]
+            if classes != len(metadata["labels"]):
+                raise UserError(
+                    f"expected a label for each of the model's {classes} classes, found {len(metadata['labels'])}"
+                )
+            scores, indices = tf.math.top_k(probabilities, min(TOP_K, classes))
+            return {
+                "probabilities": probabilities,
+                "top_k_labels": tf.gather(names, indices),
+                "top_k_scores": scores,
+            }
+
+        return tf.function(serve, input_signature=[signature], autograph=False)
 
     module = tf.Module()
     module.model_variables = [variable.value for variable in model.variables]
-    module.serve = tf.function(serve, input_signature=[signature])
+    module.serve_frames = answer_with(
+        preprocessing.from_pixels, tf.TensorSpec([None, frames, None, None, 3], tf.uint8, "frames")
+    )
+    module.serve_jpeg = answer_with(preprocessing.from_jpeg, tf.TensorSpec([None, frames], tf.string, "encoded_frames"))
     module.labels_file = _asset(assets, LABELS_FILE, "".join(f"{label}\n" for label in metadata["labels"]))
     module.metadata_file = _asset(assets, METADATA_FILE, json.dumps(metadata, indent=2) + "\n")
     return module
@@ -137,3 +159,26 @@ def _asset(folder: str, name: str, text: str) -> tf.saved_model.Asset:
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return tf.saved_model.Asset(path)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "tsnet_tf": tsnet_tf.__version__,
+        **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def _git_revision() -> str | None:
+    """The commit of this code; None where it does not stand in its repository."""
+    git = ["git", "-C", os.path.dirname(tsnet_tf.__file__)]
+    try:
+        # Installed below another project's repository, that one would answer.
+        subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True, check=True)
+        return subprocess.run(
+            [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

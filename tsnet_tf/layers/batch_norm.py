@@ -1,31 +1,37 @@
 """Batch normalisation with a sampled width."""
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
 from tsnet_tf.layers.elastic import Execution, Size, sampled
+
+Statistics = Literal["batch", "moving", "folded"]
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
 class BatchNorm(keras.layers.Layer):
     """Batch normalisation over all axes but the last.
 
-    A supernet has no meaningful running statistics (they differ from architecture to architecture), so there
-    ``track`` is off and the statistics of the batch are always used.
+    A supernet has no meaningful running statistics (they differ from architecture to architecture): there, those of the
+    batch are always used. In a model that is served, the scale can stand in the weights of the convolution before
+    (`tsnet_tf.models.folding`); an offset is all that is left here then, and it cannot be trained any more.
 
     Args:
       channels: largest number of channels.
       epsilon: added to the variance.
       momentum: weight of the old running statistics in each update (Keras's sense).
       gamma: initial scale; 0 makes a residual branch start as the identity.
-      track: whether running statistics are kept and used outside training.
+      statistics: "batch", always those of the batch; "moving", running ones are kept and used outside training;
+        "folded", none.
       synchronized: whether replicas share their statistics. Off, each replica uses its own part of the batch.
       execution: "slice" or "mask" (see `elastic`).
 
     Call arguments:
       x: ``[n, h, w, c]``.
       channels: sampled number of channels.
-      training: use the batch's statistics and, if tracked, update the running ones.
+      training: use the batch's statistics and update the running ones, if they are kept.
     """
 
     def __init__(
@@ -34,19 +40,20 @@ class BatchNorm(keras.layers.Layer):
         epsilon: float = 1e-5,
         momentum: float = 0.9,
         gamma: float = 1.0,
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.channels, self.epsilon, self.momentum = channels, epsilon, momentum
-        self.track, self.synchronized, self.execution = track, synchronized, execution
+        self.statistics, self.synchronized, self.execution = statistics, synchronized, execution
         # Float32 whatever the features are.
         settings = {"shape": (channels,), "dtype": "float32", "autocast": False}
-        self.gamma = self.add_weight(name="gamma", initializer=keras.initializers.Constant(gamma), **settings)
+        if statistics != "folded":
+            self.gamma = self.add_weight(name="gamma", initializer=keras.initializers.Constant(gamma), **settings)
         self.beta = self.add_weight(name="beta", initializer="zeros", **settings)
-        if track:
+        if statistics == "moving":
             settings |= {"trainable": False, "aggregation": "mean"}
             self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **settings)
             self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **settings)
@@ -55,13 +62,18 @@ class BatchNorm(keras.layers.Layer):
         return self.compute(x, self.values(), channels, training)
 
     def values(self) -> list[tf.Tensor]:
-        """Scale and offset, float32."""
-        return [tf.convert_to_tensor(w) for w in (self.gamma, self.beta)]
+        """Offset and, if it is not folded, scale, float32."""
+        return [
+            tf.convert_to_tensor(w) for w in ([self.beta] if self.statistics == "folded" else [self.beta, self.gamma])
+        ]
 
     def compute(self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, training: bool = False) -> tf.Tensor:
         """The output, with the `values` of this layer or, without running statistics, of another."""
-        gamma, beta = (sampled(self.execution, value, [channels]) for value in values)
-        if self.track and not training:
+        beta, *scales = (sampled(self.execution, value, [channels]) for value in values)
+        if self.statistics == "folded":
+            return x + tf.cast(beta, x.dtype)
+        [gamma] = scales
+        if self.statistics == "moving" and not training:
             scale = gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
             offset = beta - self.moving_mean * scale
             y = x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
@@ -72,7 +84,7 @@ class BatchNorm(keras.layers.Layer):
             y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=x, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=self.epsilon, is_training=True
             )
-        if self.track and training:
+        if self.statistics == "moving" and training:
             for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return y

@@ -11,7 +11,7 @@ in `OPERATIONS` below.
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, sampled, zero_beyond
 from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.space.pieces import FUSION_KERNEL
@@ -40,14 +40,14 @@ class _Operation(keras.layers.Layer):
         ratio: int,
         dense_channels: int,
         sparse_channels: int,
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.frames, self.ratio, self.execution = frames, ratio, execution
-        self._norm = {"track": track, "synchronized": synchronized, "execution": execution}
+        self._norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
         self._make_weights(dense_channels, sparse_channels)
         self.built = True
 
@@ -73,7 +73,7 @@ class _Operation(keras.layers.Layer):
         in_time = tf.reshape(x, tf.concat([[tf.shape(x)[0] // batch, batch], tf.shape(x)[1:]], 0))
         last = self.frames - self.ratio
         taken = [in_time[before + o : before + o + last + 1 : self.ratio] for o in offsets]
-        stacked = tf.stack(taken, 4) if len(taken) > 1 else taken[0][:, :, :, :, None]
+        stacked = tf.stack(taken, 4)
         sparse_rows = self.frames // self.ratio * batch
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
         return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
@@ -146,7 +146,7 @@ class TSFusion(keras.layers.Layer):
       dense_channels: largest number of dense channels.
       sparse_channels: largest number of sparse channels.
       candidates: names of the operations that can be sampled, "none" excluded.
-      track: see `BatchNorm`.
+      statistics: see `BatchNorm`.
       synchronized: see `BatchNorm`.
       execution: "slice" or "mask" (see `elastic`).
 
@@ -167,13 +167,13 @@ class TSFusion(keras.layers.Layer):
         dense_channels: int,
         sparse_channels: int,
         candidates: tuple[str, ...],
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.shares_trace = shares_trace(execution, statistics, synchronized)
         self.settings = (frames, ratio, *candidates)
         self.operations = {
             name: OPERATIONS[name](
@@ -181,7 +181,7 @@ class TSFusion(keras.layers.Layer):
                 ratio,
                 dense_channels,
                 sparse_channels,
-                track=track,
+                statistics=statistics,
                 synchronized=synchronized,
                 execution=execution,
                 name=f"{self.name}_{name}",

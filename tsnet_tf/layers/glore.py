@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, zero_beyond
 from tsnet_tf.layers.pointwise import Pointwise
 from tsnet_tf.layers.shared_trace import call_shared, shares_trace
@@ -21,7 +21,7 @@ class GloRe(keras.layers.Layer):
       frames: number of frames of the input.
       channels: largest number of channels.
       nodes: largest number of nodes M.
-      track: see `BatchNorm`.
+      statistics: see `BatchNorm`.
       synchronized: see `BatchNorm`.
       execution: "slice" or "mask" (see `elastic`).
 
@@ -40,14 +40,14 @@ class GloRe(keras.layers.Layer):
         frames: int,
         channels: int,
         nodes: int,
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.frames, self.execution = frames, execution
-        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.shares_trace = shares_trace(execution, statistics, synchronized)
         self.parts = ["to_states", "to_nodes", "node_conv", "state_conv", "extend", "norm"]
         states, name = 2 * nodes, self.name
         bias = {"use_bias": True, "execution": execution}
@@ -60,7 +60,7 @@ class GloRe(keras.layers.Layer):
             channels,
             epsilon=1e-4,
             gamma=0.0,
-            track=track,
+            statistics=statistics,
             synchronized=synchronized,
             execution=execution,
             name=f"{name}_norm",

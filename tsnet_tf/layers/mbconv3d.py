@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, zero_beyond
 from tsnet_tf.layers.pointwise import Pointwise
@@ -31,7 +31,7 @@ class MBConv3D(keras.layers.Layer):
       branch_gamma: how much of the branch there is at the start: 0 is the most stable over a long training (X3D), 1
         learns faster in a short one.
       may_change_width: whether the sampled input and output widths can differ.
-      track: see `BatchNorm`.
+      statistics: see `BatchNorm`.
       synchronized: see `BatchNorm`.
       execution: "slice" or "mask" (see `elastic`).
 
@@ -55,17 +55,17 @@ class MBConv3D(keras.layers.Layer):
         stride: int = 1,
         branch_gamma: float = 0.0,
         may_change_width: bool = False,
-        track: bool = True,
+        statistics: Statistics = "moving",
         synchronized: bool = False,
         execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.stride, self.may_change_width, self.execution = stride, may_change_width, execution
-        self.shares_trace = shares_trace(execution, track, synchronized)
+        self.shares_trace = shares_trace(execution, statistics, synchronized)
         self.settings = (frames, stride, may_change_width, squeezed > 0)
         self.parts = ["expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm"]
-        norm = {"track": track, "synchronized": synchronized, "execution": execution}
+        norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
         name = self.name
         self.expand = Pointwise(in_channels, inner, execution=execution, name=f"{name}_expand")
         self.expand_norm = BatchNorm(inner, name=f"{name}_expand_norm", **norm)

@@ -9,17 +9,18 @@ from collections.abc import Callable, Hashable
 
 import tensorflow as tf
 
+from tsnet_tf.layers.batch_norm import Statistics
 from tsnet_tf.layers.elastic import Execution
 
 _FUNCTIONS: dict[Hashable, Callable] = {}
 
 
-def shares_trace(execution: Execution, track: bool, synchronized: bool) -> bool:
+def shares_trace(execution: Execution, statistics: Statistics, synchronized: bool) -> bool:
     """Whether a layer with these settings only computes: it keeps no running statistics, its replicas do not meet.
 
     Masks are for XLA, which compiles every call for its own shapes anyway.
     """
-    return execution == "slice" and not track and not synchronized
+    return execution == "slice" and statistics == "batch" and not synchronized
 
 
 def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -> tf.Tensor:

@@ -12,12 +12,14 @@ from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.layers.pointwise import Pointwise
 from tsnet_tf.layers.squeeze_excite import pool_clip
 from tsnet_tf.models.sizes import GroupSizes, largest_sizes, sampled_sizes
+from tsnet_tf.space import genotype
 from tsnet_tf.space.two_stream import Group, Space, Stream, group_positions, is_genotype
 
 # Pixel statistics of Kinetics (X3D, SlowFast): 0..255 pixels are brought to about zero mean and unit variance.
 PIXEL_MEAN, PIXEL_DEVIATION = 0.45 * 255, 0.225 * 255
 
 
+@keras.saving.register_keras_serializable("tsnet_tf")
 class TwoStreamModel(keras.Model):
     """Classifies clips with one stream, or with two that fuse.
 
@@ -29,6 +31,7 @@ class TwoStreamModel(keras.Model):
       execution: "slice" or "mask" (see `tsnet_tf.layers.elastic`).
       synchronized: whether replicas share BN statistics.
       branch_gamma: see `tsnet_tf.layers.mbconv3d.MBConv3D`.
+      folded: whether batch normalisation has gone into the convolutions (`tsnet_tf.models.folding.fold`).
 
     Call arguments:
       clips: uint8 or float 0 to 255 ``[batch, frames, height, width, 3]``; frames are the dense stream's, and the
@@ -45,11 +48,16 @@ class TwoStreamModel(keras.Model):
         execution: Execution = "slice",
         synchronized: bool = False,
         branch_gamma: float = 0.0,
+        folded: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.space, self.execution, self.synchronized = space, execution, synchronized
-        norm = {"track": is_genotype(space), "synchronized": synchronized, "execution": execution}
+        self.branch_gamma, self.folded = branch_gamma, folded
+        if folded and not is_genotype(space):
+            raise ValueError(f"expected a genotype to fold, found open choices in '{space.name}'")
+        statistics = "folded" if folded else "moving" if is_genotype(space) else "batch"
+        norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
         largest = largest_sizes(space)
         self.stems = [Stem(stream, norm, name=f"{stream.name}_stem") for stream in space.streams]
         self.groups, self.fusions, self.attentions, self.heads = [], [], [], []
@@ -97,6 +105,15 @@ class TwoStreamModel(keras.Model):
     def build(self, input_shape=None):
         """Every weight is made in the constructors, where the largest sizes are known."""
         self.built = True
+
+    def get_config(self) -> dict:
+        """What a `.keras` archive keeps; the space as its JSON text."""
+        settings = {name: getattr(self, name) for name in ("execution", "synchronized", "branch_gamma", "folded")}
+        return {"name": self.name, "space": genotype.dumps(self.space), **settings}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "TwoStreamModel":
+        return cls(**{**config, "space": genotype.loads(config["space"], "archive")})
 
     def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         sizes = sampled_sizes(self.space, architecture)

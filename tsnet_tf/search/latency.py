@@ -31,7 +31,7 @@ from tsnet_tf.space.two_stream import Space, Stream, choices, pick, values_at
 WHOLE_MODELS = 6  # random ones, to which the sums are scaled
 LOOP_SECONDS, REPEATS = 0.004, 3
 _KINDS = {kind.__name__: kind for kind in get_args(Piece)}
-_NORM = {"track": True, "synchronized": False, "execution": "slice"}
+_NORM = {"statistics": "moving", "synchronized": False, "execution": "slice"}
 
 
 def measure(space: Space, batch_size: int = 1, seed: int = 0) -> dict:

@@ -60,7 +60,7 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
     """The fixed model of a finished run (a search step or a training), its genotype and its labels.
 
     Raises:
-      UserError: there is no finished run in ``workdir``.
+      UserError: there is no finished run in ``workdir``, or its files do not fit together.
     """
     if summary_of(workdir) is None:
         found = "no such folder" if not tf.io.gfile.exists(workdir) else f"no {SUMMARY} in it"
@@ -68,6 +68,16 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
     with tf.io.gfile.GFile(os.path.join(workdir, "genotype.json")) as file:
         space = genotype.loads(file.read(), os.path.join(workdir, "genotype.json"))
     labels = read_json(os.path.join(workdir, "labels.json"))
+    if len(labels) != space.classes:
+        raise UserError(
+            f"expected a label for each of the genotype's {space.classes} classes in '{workdir}', found {len(labels)}"
+        )
     model = TwoStreamModel(space)
-    weights_checkpoint(model).read(os.path.join(workdir, FINAL)).assert_consumed()
+    try:
+        weights_checkpoint(model).read(os.path.join(workdir, FINAL)).assert_consumed()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        said = str(error).splitlines()[0]
+        raise UserError(
+            f"expected weights of the genotype in '{os.path.join(workdir, FINAL)}', found: {said}"
+        ) from error
     return model, space, labels

@@ -1,0 +1,59 @@
+"""Batch normalisation folded into the convolutions before it: the same outputs with fewer operations.
+
+With its running statistics, batch normalisation is a scale and an offset per channel. The scale goes into the weights
+of the convolution before, whose last axis is that of the channels; the offset stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.fusion import TimeStridedConv
+from tsnet_tf.layers.glore import GloRe
+from tsnet_tf.layers.mbconv3d import MBConv3D
+from tsnet_tf.models.inheritance import inherit
+from tsnet_tf.models.two_stream import Head, Stem, TwoStreamModel
+
+
+def fold(model: TwoStreamModel) -> TwoStreamModel:
+    """Returns a model for inference that gives what ``model`` gives outside training, to float tolerance.
+
+    Args:
+      model: a fixed model.
+
+    Raises:
+      ValueError: ``model`` is a supernet, which has no running statistics.
+    """
+    folded = TwoStreamModel(model.space, execution=model.execution, folded=True)
+    inherit(folded, model)
+    for (kernel, norm), (folded_kernel, folded_norm) in zip(pairs(model), pairs(folded), strict=True):
+        mean, variance, gamma, beta = (
+            np.asarray(weight, np.float64) for weight in (norm.moving_mean, norm.moving_variance, norm.gamma, norm.beta)
+        )
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        folded_kernel.assign((np.asarray(kernel, np.float64) * scale).astype(np.float32))
+        folded_norm.beta.assign((beta - mean * scale).astype(np.float32))
+    return folded
+
+
+def pairs(model: TwoStreamModel) -> Iterator[tuple[keras.Variable, BatchNorm]]:
+    """Every batch normalisation of ``model`` with the weights of the convolution before it."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, Stem):
+            yield layer.temporal.depthwise_kernel, layer.norm
+        elif isinstance(layer, MBConv3D):
+            yield layer.expand.kernel, layer.expand_norm
+            yield layer.depthwise.depthwise_kernel, layer.depthwise_norm
+            yield layer.project.kernel, layer.project_norm
+            if layer.stride > 1 or layer.may_change_width:
+                yield layer.shortcut.kernel, layer.shortcut_norm
+        elif isinstance(layer, TimeStridedConv):
+            yield layer.temporal_kernel, layer.norm
+        elif isinstance(layer, GloRe):
+            yield layer.extend.kernel, layer.norm
+        elif isinstance(layer, Head):
+            yield layer.conv.kernel, layer.norm
