@@ -63,9 +63,8 @@ class BatchNorm(keras.layers.Layer):
 
     def values(self) -> list[tf.Tensor]:
         """Offset and, if it is not folded, scale, float32."""
-        return [
-            tf.convert_to_tensor(w) for w in ([self.beta] if self.statistics == "folded" else [self.beta, self.gamma])
-        ]
+        weights = [self.beta] if self.statistics == "folded" else [self.beta, self.gamma]
+        return [tf.convert_to_tensor(weight) for weight in weights]
 
     def compute(self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, training: bool = False) -> tf.Tensor:
         """The output, with the `values` of this layer or, without running statistics, of another."""
