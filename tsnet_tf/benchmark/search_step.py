@@ -70,7 +70,7 @@ def architectures_between(space: Space, count: int, low: float, high: float, see
 
 
 def gradients_of(model: TwoStreamModel, clips: tf.Tensor, labels: tf.Tensor) -> Callable:
-    """A compiled function of an architecture (None for a fixed model): loss after all gradients are there."""
+    """A compiled function of an architecture (None for a fixed model) that computes the loss and all gradients."""
     weights = [weight.value for weight in model.trainable_variables]
 
     @tf.function(reduce_retracing=True)
@@ -79,8 +79,8 @@ def gradients_of(model: TwoStreamModel, clips: tf.Tensor, labels: tf.Tensor) -> 
             logits = model(clips, architecture, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
-        with tf.control_dependencies(gradients):
-            return tf.identity(loss)
+        # A result that needs every gradient: TensorFlow does not compute what is only waited for.
+        return tf.add_n([loss, *(tf.reduce_sum(gradient) for gradient in gradients)])
 
     return step
 
