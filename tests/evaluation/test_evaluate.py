@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.data import prepare, sources, video_dataset
+from tsnet_tf.data import prepare, video_dataset
 from tsnet_tf.data.demo_videos import write_video
+from tsnet_tf.data.sources import csv_file
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation.evaluate import evaluate, record
 from tsnet_tf.space.cost import complexity, smallest
@@ -45,7 +46,7 @@ def dataset(tmp_path_factory):
         rows.append(f"{name}.mp4,{label},test")
     (folder / "annotations.csv").write_text("\n".join(rows) + "\n")
     output = str(tmp_path_factory.mktemp("prepared") / "data")
-    annotations = sources.read_annotations(str(folder / "annotations.csv"))
+    annotations = csv_file.read(str(folder / "annotations.csv"))
     prepare.prepare(annotations, output, prepare.Options(str(folder), SIZE, 90, None), labels=None, beam_options="")
     return video_dataset.VideoDataset(
         directory=output,

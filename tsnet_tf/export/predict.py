@@ -58,14 +58,15 @@ def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> l
     Raises:
       VideoError: it cannot be decoded.
     """
-    with open_video(video, short_side=short_side) as (pictures, _):
-        length = sum(1 for _ in pictures)
+    with open_video(video, short_side=short_side) as opened:
+        length = sum(1 for _ in opened)
+        order, _ = opened.even_frames()
     starts = clips.uniform_starts(length, frames * frame_stride, CLIPS)
-    indices = clips.frame_indices(starts, frames, frame_stride, length).numpy()
+    indices = np.array(order)[clips.frame_indices(starts, frames, frame_stride, length).numpy()]
     wanted = set(indices.ravel().tolist())
     kept = {}
-    with open_video(video, short_side=short_side) as (pictures, _):
-        for index, picture in enumerate(pictures):
+    with open_video(video, short_side=short_side) as opened:
+        for index, picture in enumerate(opened):
             if index in wanted:
                 kept[index] = picture
     return [np.stack([kept[index] for index in clip]) for clip in indices.tolist()]
