@@ -10,7 +10,7 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf.errors import UserError
+from tsnet_tf.errors import UserError, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
@@ -71,6 +71,12 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
             main(*commands)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
+            sys.exit(EXIT_USER_ERROR)
+        except Exception as error:
+            message = raised_in_graph(error)
+            if message is None:
+                raise
+            print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_USER_ERROR)
 
     try:

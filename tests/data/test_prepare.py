@@ -70,7 +70,7 @@ def test_videos_become_records_and_bad_ones_are_counted_and_listed(tmp_path, vid
         assert len(records) == count
         for record in records:
             context = tf.train.SequenceExample.FromString(record.numpy()).context.feature
-            frames, label = schema.parse_video(record)
+            frames, label, _ = schema.parse_video(record)
             assert tf.io.decode_jpeg(frames[0]).shape == (24, 32, 3)
             found[context["clip/media_id"].bytes_list.value[0].decode()] = (len(frames), int(label))
     assert found == {"0.mp4": (10, 0), "1.mp4": (11, 1), "2.mp4": (12, 0), "3.mp4": (13, 1), "4.mp4": (14, 0)}

@@ -1,8 +1,9 @@
 """Stronger augmentation: RandAugment of a clip, Mixup and CutMix of a batch.
 
-The picture operations are the TensorFlow Model Garden's (`official.vision.ops.augment`); the draws are ours. Theirs take
-no seed, so a clip would not be a function of the seed and its place; and their Mixup weight is uniform whatever its
-``alpha`` is set to, where Beta(alpha, alpha) is meant.
+RandAugment's picture operations are the TensorFlow Model Garden's (`official.vision.ops.augment`); the draws are ours.
+Theirs take no seed, so a clip would not be a function of the seed and its place. Mixup and CutMix are ours: with the
+draws gone nothing would be left of theirs but one line each, and their shares are uniform whatever ``alpha`` is set to,
+where Beta(alpha, alpha) is meant.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ HOLD, LOOP = "hold", "loop"
 class Sampling:
     """How frames are chosen.
 
-    Without segments a clip is a span of neighbouring frames: at a random place in training, evenly placed in tests. With
-    segments a clip is the whole video: it is cut into equal segments, of which each gives the dense stream one frame, in
-    training a random one; test views are different places within the segments (Wang et al., "Temporal Segment Networks").
+    Without segments a clip is a span of neighbouring frames, at a random place in training and evenly placed in tests.
+    With segments it is the whole video, cut into equal segments, of which each gives the dense stream one frame: in
+    training a random one; test views are different places in the segments (Wang et al., "Temporal Segment Networks").
 
     In either, the sparse stream's frames are every n-th of the dense stream's.
 
