@@ -10,6 +10,7 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
+from tsnet_tf import filesystems
 from tsnet_tf.errors import UserError, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
@@ -68,6 +69,7 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
             if takes_command and not commands:
                 raise UserError("expected a command, found none (see --help)")
             parse_gin()
+            filesystems.load_for(*sys.argv)
             main(*commands)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -83,6 +85,13 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
         app.run(start, flags_parser=_parse_flags)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except SystemExit as end:  # absl ends with one
+        filesystems.leave(end.code or 0)
+        raise
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        filesystems.leave(1)
         sys.exit(1)
 
 

@@ -27,7 +27,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from tsnet_tf import atomic, console
+from tsnet_tf import atomic, console, filesystems
 from tsnet_tf.data.annotations import SPLITS, Annotation, draw_classes, label_map, of_classes, stable_hash
 from tsnet_tf.data.decode import Limits
 from tsnet_tf.data.shards import Report, Shard, plan_shards, read_report, write_shard
@@ -88,6 +88,7 @@ def prepare(
         video is usable.
     """
     output = output.rstrip("/")
+    filesystems.load_for(output, options.videos, *(annotation.path for annotation in annotations))
     if options.random_classes:
         classes = draw_classes(annotations, options.random_classes, options.class_seed)
     if classes is not None:
@@ -131,6 +132,9 @@ class _WriteShard(beam.DoFn):
     def __init__(self, folder: str, options: Options, labels: Sequence[str]):
         self._folder, self._options = folder, options
         self._label_indices = {label: index for index, label in enumerate(labels)}
+
+    def setup(self) -> None:
+        filesystems.load_for(self._folder, self._options.videos)  # this may be another machine
 
     def process(self, shard: Shard) -> None:
         options = self._options

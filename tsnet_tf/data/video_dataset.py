@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
+from tsnet_tf import filesystems
 from tsnet_tf.data.sampling import HOLD, LOOP, SEGMENTS, SPAN, Sampling
 from tsnet_tf.errors import UserError
 
@@ -67,6 +68,7 @@ class VideoDataset:
     max_corrupt_records: int = 0
 
     def __post_init__(self):
+        filesystems.load_for(self.directory)
         if self.sparse_frames < 1 or self.dense_frames % self.sparse_frames:
             raise UserError(
                 "VideoDataset: expected dense_frames to be a multiple of sparse_frames, "
