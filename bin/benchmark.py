@@ -99,4 +99,4 @@ def main(command: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, takes_command=True)
+    cli.run(main, argument="command")

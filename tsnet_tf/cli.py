@@ -51,10 +51,10 @@ def parse_gin() -> None:
         raise UserError(f"gin configuration: {_one_line(error)}") from error
 
 
-def run(main: Callable[..., None], takes_command: bool = False) -> None:
+def run(main: Callable[..., None], argument: str | None = None) -> None:
     """Runs one binary: parses flags, reads gin, calls ``main()`` and turns a `UserError` into one line.
 
-    With ``takes_command`` the binary's first argument is a command, and ``main(command)`` is called.
+    With ``argument``, such as "command", the binary's first argument is one, and ``main(it)`` is called.
 
     Exit codes: 0 success; 2 a mistake in flags, gin or input (one line on standard error).
     """
@@ -63,14 +63,14 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
     def start(argv: list[str]) -> None:
         absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
         try:
-            commands, others = (argv[1:2], argv[2:]) if takes_command else ([], argv[1:])
+            given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
             if others:
                 raise UserError(f"expected flags only, found the argument '{others[0]}' (see --help)")
-            if takes_command and not commands:
-                raise UserError("expected a command, found none (see --help)")
+            if argument and not given:
+                raise UserError(f"expected a {argument}, found none (see --help)")
             parse_gin()
             filesystems.load_for(*sys.argv)
-            main(*commands)
+            main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(EXIT_USER_ERROR)

@@ -131,6 +131,14 @@ class VideoDataset:
         """
         return self._read(LABELS)
 
+    def manifest(self) -> dict:
+        """Returns what the preparation wrote down: counts, checksums, rejected videos, options.
+
+        Raises:
+          UserError: the folder or the manifest is missing.
+        """
+        return self._read(MANIFEST)
+
     def num_videos(self, splits: Sequence[str]) -> int:
         """Returns the number of videos in the splits together."""
         return sum(count for _, count in self.shards(splits))
@@ -141,7 +149,7 @@ class VideoDataset:
         Raises:
           UserError: the folder, a split or one of its files is missing, or a split is empty.
         """
-        contents = self._read(MANIFEST)["splits"]
+        contents = self.manifest()["splits"]
         shards = []
         for split in splits:
             if not contents.get(split, {}).get("videos"):
