@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "search": {"space", "layers", "models", "data", "training", "evaluation"},
     "training": {"space", "layers", "models", "data", "evaluation"},
     "evaluation": {"space", "layers", "models", "data"},
-    "benchmark": {"space", "layers", "models", "search", "training"},
+    "benchmark": {"space", "layers", "models", "search", "training", "data"},
     "export": {"space", "layers", "models", "data"},
     "report": {"space"},
 }
