@@ -30,7 +30,17 @@ setup(
         "matplotlib>=3.8",
     ],
     extras_require={
-        "dev": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.6", "pre-commit>=3.7"],
+        "dev": [
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.6",
+            "pre-commit>=3.7",
+            # The S3 server of tests/test_s3.py: what moto's own "server" extra has, without the other services' needs.
+            "moto[s3]>=5",
+            "flask>=3",
+            "flask-cors>=4",
+        ],
     },
     classifiers=[
         "Programming Language :: Python :: 3.10",

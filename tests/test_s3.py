@@ -6,9 +6,6 @@ import pathlib
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 
 import pytest
 
@@ -18,9 +15,12 @@ from tsnet_tf.errors import UserError
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+
+
 @pytest.fixture
 def server():
-    """A running S3 server with an empty bucket: its address."""
+    """Address of a running S3 server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -29,37 +29,36 @@ def server():
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            put(f"{address}/bucket")
-            break
-        except urllib.error.URLError:
-            assert process.poll() is None, "the server did not start; is moto installed?"
-            time.sleep(0.1)
-    yield address
+    yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait()
 
 
-def put(url, content=b""):
-    urllib.request.urlopen(urllib.request.Request(url, data=content, method="PUT"))
+@pytest.fixture
+def bucket(server):
+    """An empty bucket of that server."""
+    import boto3
+    from botocore.config import Config
 
-
-def get(url):
-    with urllib.request.urlopen(url) as answer:
-        return answer.read()
+    store = boto3.resource(
+        "s3",
+        endpoint_url=server,
+        region_name=ACCOUNT["AWS_REGION"],
+        aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"max_attempts": 10, "mode": "standard"}),  # it takes a while to start
+    )
+    return store.create_bucket(Bucket="bucket")
 
 
 def run(server, binary, *arguments):
-    account = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
     done = subprocess.run(
         [sys.executable, str(ROOT / "bin" / binary), *arguments],
         env={
             **os.environ,
             "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
             "S3_ENDPOINT": server,
-            **account,
+            **ACCOUNT,
         },
         capture_output=True,
         text=True,
@@ -69,12 +68,16 @@ def run(server, binary, *arguments):
     return done.stdout
 
 
+def get(bucket, key):
+    return bucket.Object(key).get()["Body"].read()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_videos_become_records_and_are_searched_on_s3(server, tmp_path):
+def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
     run(server, "make_demo_videos.py", f"--output={tmp_path}/videos", "--videos_per_class=1,1,1")
     for path in (tmp_path / "videos").rglob("*.*"):
-        put(f"{server}/bucket/videos/{path.relative_to(tmp_path / 'videos')}", path.read_bytes())
+        bucket.put_object(Key=f"videos/{path.relative_to(tmp_path / 'videos')}", Body=path.read_bytes())
     said = run(
         server,
         "prepare_data.py",
@@ -89,7 +92,7 @@ def test_videos_become_records_and_are_searched_on_s3(server, tmp_path):
     )  # fmt: skip
     assert local.splitlines()[-1].startswith("prepare: 48 videos")
     for path in (tmp_path / "data").glob("*.tfrecord"):
-        assert get(f"{server}/bucket/data/{path.name}") == path.read_bytes()
+        assert get(bucket, f"data/{path.name}") == path.read_bytes()
     again = run(
         server,
         "prepare_data.py",
@@ -109,13 +112,13 @@ def test_videos_become_records_and_are_searched_on_s3(server, tmp_path):
         "--gin_bindings=data_dir = 's3://bucket/data'",
         *(f"--gin_bindings={setting}" for setting in settings),
     )
-    summary = json.loads(get(f"{server}/bucket/runs/sparse/summary.json"))
+    summary = json.loads(get(bucket, "runs/sparse/summary.json"))
     assert summary["step"] == "sparse" and summary["steps"] == 2
-    steps = [json.loads(line)["step"] for line in get(f"{server}/bucket/runs/sparse/metrics.jsonl").splitlines()]
+    steps = [json.loads(line)["step"] for line in get(bucket, "runs/sparse/metrics.jsonl").splitlines()]
     assert steps == [1, 2]
-    listed = get(f"{server}/bucket?prefix=runs/sparse/").decode()
+    keys = [found.key for found in bucket.objects.filter(Prefix="runs/sparse/")]
     for name in ("checkpoints/final.index", "checkpoints/ckpt-2.index", "config.gin", "genotype.json", "events/"):
-        assert f"runs/sparse/{name}" in listed
+        assert any(key.startswith(f"runs/sparse/{name}") for key in keys), keys
 
 
 def test_local_paths_load_nothing():
