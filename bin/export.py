@@ -42,6 +42,7 @@ def main() -> None:
         frame_stride=dataset.span // genotype.frames,
         short_side=dataset.test_short_side,
         crop=dataset.crop,
+        sampling=dataset.frame_sampling,
     )
     console.say(
         f"SavedModel with {len(labels)} classes, {genotype.frames} frames of {dataset.crop} pixels: {OUTPUT.value}"

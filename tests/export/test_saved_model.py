@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.data.demo_videos import write_video
+from tsnet_tf.data.sampling import Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.predict import predict, read_clips
 from tsnet_tf.export.saved_model import export, preprocess
@@ -77,7 +78,11 @@ def test_much_larger_frames_are_smoothed_not_sampled():
 
 def test_assets_say_what_a_client_needs(saved):
     assert open(os.path.join(saved, "assets", "labels.txt")).read().split() == LABELS
-    assert json.load(open(os.path.join(saved, "assets", "metadata.json"))) == {**SETTINGS, "labels": LABELS}
+    assert json.load(open(os.path.join(saved, "assets", "metadata.json"))) == {
+        **SETTINGS,
+        "labels": LABELS,
+        "sampling": {"segments": None, "short_videos": "hold", "frame_rate": None},
+    }
 
 
 def test_loads_where_this_package_and_keras_cannot_be_imported(saved, tmp_path):
@@ -121,6 +126,15 @@ def test_clips_spread_over_the_video(tmp_path):
     assert [clip.shape for clip in clips] == [(2, 16, 16, 3)] * 10
     found = np.round([clip.mean(axis=(1, 2, 3)) / 10 for clip in clips])
     assert found.tolist() == [[start, start + 3] for start in range(0, 19, 2)]
+
+
+def test_a_video_is_sampled_as_the_model_was_trained(tmp_path):
+    # 20 frames in 2 segments of 10; ten views take the 1st to the 10th frame of each.
+    video = str(tmp_path / "ramp.mp4")
+    write_video(video, np.broadcast_to(np.arange(0, 200, 10, np.uint8)[:, None, None, None], (20, 32, 32, 3)))
+    clips = read_clips(video, frames=2, frame_stride=3, short_side=16, sampling=Sampling(segments=2))
+    found = np.round([clip.mean(axis=(1, 2, 3)) / 10 for clip in clips])
+    assert found.tolist() == [[view, view + 10] for view in range(10)]
 
 
 def test_predicts_a_video_file(saved, tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data import clips
 from tsnet_tf.data.decode import VideoError, open_video
+from tsnet_tf.data.sampling import Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import METADATA_FILE
 
@@ -33,7 +33,8 @@ def predict(saved_model: str, video: str, k: int = 5) -> list[tuple[str, float]]
     if not os.path.isfile(video):
         raise UserError(f"--video: expected a video file, found nothing at '{video}'")
     try:
-        views = read_clips(video, metadata["frames"], metadata["frame_stride"], metadata["short_side"])
+        sampling = Sampling(**metadata.get("sampling", {}))  # earlier models have spans
+        views = read_clips(video, metadata["frames"], metadata["frame_stride"], metadata["short_side"], sampling)
     except VideoError as error:
         raise UserError(f"--video: expected a video that can be decoded, found that '{video}' {error}") from error
     loaded = tf.saved_model.load(saved_model)
@@ -50,8 +51,10 @@ def predict(saved_model: str, video: str, k: int = 5) -> list[tuple[str, float]]
     return found
 
 
-def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> list[np.ndarray]:
-    """Decodes `CLIPS` clips, evenly over the video, each uint8 ``[frames, height, width, 3]``.
+def read_clips(
+    video: str, frames: int, frame_stride: int, short_side: int, sampling: Sampling = Sampling()
+) -> list[np.ndarray]:
+    """Decodes the `CLIPS` test views of a video, each uint8 ``[frames, height, width, 3]``.
 
     Two passes: the first counts, the second keeps the frames that are needed, so a long video needs little memory.
 
@@ -60,9 +63,9 @@ def read_clips(video: str, frames: int, frame_stride: int, short_side: int) -> l
     """
     with open_video(video, short_side=short_side) as opened:
         length = sum(1 for _ in opened)
-        order, _ = opened.even_frames()
-    starts = clips.uniform_starts(length, frames * frame_stride, CLIPS)
-    indices = np.array(order)[clips.frame_indices(starts, frames, frame_stride, length).numpy()]
+        order, rate = opened.even_frames()
+    chosen = sampling.test_frames(tf.constant(length), tf.constant(rate), frames, frame_stride, CLIPS)
+    indices = np.array(order)[chosen.numpy()]
     wanted = set(indices.ravel().tolist())
     kept = {}
     with open_video(video, short_side=short_side) as opened:

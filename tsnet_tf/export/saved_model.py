@@ -11,6 +11,7 @@ a clip, so that whoever serves the model needs no other file.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -21,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from tsnet_tf.data import clips
+from tsnet_tf.data.sampling import Sampling
 from tsnet_tf.errors import UserError
 
 LABELS_FILE = "labels.txt"
@@ -37,6 +39,7 @@ def export(
     frame_stride: int,
     short_side: int,
     crop: int,
+    sampling: Sampling = Sampling(),
 ) -> None:
     """Writes ``output``, whole or not at all; an earlier SavedModel of that name is replaced.
 
@@ -48,6 +51,7 @@ def export(
       frame_stride: distance of a clip's frames in the video, in frames.
       short_side: frames are resized so that the shorter side has this many pixels.
       crop: side of the square centre crop in pixels.
+      sampling: how a video's frames are chosen.
 
     Raises:
       UserError: ``output`` is there and is no SavedModel.
@@ -61,6 +65,7 @@ def export(
         "short_side": short_side,
         "crop": crop,
         "labels": list(labels),
+        "sampling": dataclasses.asdict(sampling),
     }
     temporary = f"{output}.{uuid.uuid4().hex}.tmp"
     try:
