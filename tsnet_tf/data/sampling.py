@@ -95,3 +95,6 @@ class Sampling:
     def _source_frames_per_frame(self, video_rate: tf.Tensor) -> tf.Tensor:
         rate = tf.cast(video_rate, tf.float64)
         return tf.where(rate > 0, rate / self.frame_rate, 1.0)
+
+
+SPANS = Sampling()

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.data.decode import VideoError, open_video
-from tsnet_tf.data.sampling import Sampling
+from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import METADATA_FILE
 
@@ -52,7 +52,7 @@ def predict(saved_model: str, video: str, k: int = 5) -> list[tuple[str, float]]
 
 
 def read_clips(
-    video: str, frames: int, frame_stride: int, short_side: int, sampling: Sampling = Sampling()
+    video: str, frames: int, frame_stride: int, short_side: int, sampling: Sampling = SPANS
 ) -> list[np.ndarray]:
     """Decodes the `CLIPS` test views of a video, each uint8 ``[frames, height, width, 3]``.
 

@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from tsnet_tf.data import clips
-from tsnet_tf.data.sampling import Sampling
+from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 
 LABELS_FILE = "labels.txt"
@@ -39,7 +39,7 @@ def export(
     frame_stride: int,
     short_side: int,
     crop: int,
-    sampling: Sampling = Sampling(),
+    sampling: Sampling = SPANS,
 ) -> None:
     """Writes ``output``, whole or not at all; an earlier SavedModel of that name is replaced.
 
