@@ -96,7 +96,11 @@ def train_clips(
     def finish(indices: tf.Tensor, batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not dataset.mixes:
             return batch, labels
-        seeds = tf.map_fn(lambda index: tf.random.fold_in(seed_of(index), _MIX), indices)
+        seeds = tf.map_fn(
+            lambda index: tf.cast(tf.random.fold_in(seed_of(index), _MIX), tf.int64),
+            indices,
+            fn_output_signature=tf.TensorSpec([2], tf.int64),
+        )
         return augmentation.mix(
             batch,
             labels,
