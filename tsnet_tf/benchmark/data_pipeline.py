@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 
 import av
+import gin
 import tensorflow as tf
 
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
@@ -143,8 +144,9 @@ def _decode_only(records: list[bytes], count: int) -> None:
 
 def _model_garden(records: list[bytes], dataset: VideoDataset, batch_size: int) -> tf.data.Dataset:
     """Its training pipeline for clips of the same size, as `official.vision` puts it together."""
-    from official.vision.configs import video_classification
-    from official.vision.dataloaders import video_input
+    with gin.unlock_config():  # it registers settings of its own
+        from official.vision.configs import video_classification
+        from official.vision.dataloaders import video_input
 
     config = video_classification.DataConfig(
         feature_shape=(dataset.dense_frames, dataset.crop, dataset.crop, 3),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gin
 import tensorflow as tf
 
 _GREY = [128, 128, 128]  # fills what a shift or a turn leaves empty
@@ -101,7 +102,8 @@ def _mix_two(
 
 def _operations(level: float, sign: tf.Tensor, seed: tf.Tensor) -> dict[str, Callable]:
     """RandAugment's operations by name, at a magnitude of 0 to 1."""
-    from official.vision.ops import augment  # takes seconds to import, so only where it is used
+    with gin.unlock_config():  # what it imports registers settings of its own, by now after the binary has parsed ours
+        from official.vision.ops import augment  # takes seconds to import, so only where it is used
 
     def per_frame(operation: Callable) -> Callable:
         # What depends on the frame's own statistics must not depend on how many frames are decoded beside it.
