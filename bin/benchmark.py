@@ -99,8 +99,8 @@ def data() -> None:
         results = {
             "machine": machine.description(),
             "reading": {
-                "demo, 40 x 32": data_pipeline.reading(f"{folder}/demo", 32, 40, 64, 32, 8, repeats, **demo),
-                "340 x 256": data_pipeline.reading(f"{folder}/large", 256, 340, 8, 4, 3, repeats),
+                "demo, 40 x 32": data_pipeline.reading(f"{folder}/demo", 32, 40, 64, 32, 24, repeats, **demo),
+                "340 x 256": data_pipeline.reading(f"{folder}/large", 256, 340, 8, 4, 6, repeats),
             },
             "preparation": {"320 x 240": data_pipeline.preparation(f"{folder}/videos", 4, repeats)},
         }
