@@ -39,6 +39,10 @@ setup(
             "pre-commit>=3.7",
             # The messages of TensorFlow Serving, to hold docs/serving.md to.
             "tensorflow-serving-api>=2.17",
+            # The S3 server of tests/test_s3.py: what moto's own "server" extra has, without the other services' needs.
+            "moto[s3]>=5",
+            "flask>=3",
+            "flask-cors>=4",
         ],
     },
     classifiers=[

@@ -2,17 +2,20 @@
 
   python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
   python bin/benchmark.py search --part=price --architectures=10
+  python bin/benchmark.py data                    # reading clips, and preparing videos
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
   python bin/benchmark.py serving --genotype=manual_tsnet_70
   python bin/benchmark.py serving --workdir=runs/demo/train
 
 search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
 memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
+data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
 latency: what every piece of a space takes on this device, for search.target_latency_ms.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
 """
 
 import json
+import tempfile
 
 from absl import flags
 
@@ -22,7 +25,7 @@ cli.silence_libraries()
 
 # What gin files can name must be known before the flags are read.
 from tsnet_tf import atomic, console  # noqa: E402
-from tsnet_tf.benchmark import machine, search_step, serving_latency  # noqa: E402
+from tsnet_tf.benchmark import data_pipeline, machine, search_step, serving_latency  # noqa: E402
 from tsnet_tf.errors import UserError  # noqa: E402
 from tsnet_tf.search import latency as latencies  # noqa: E402
 from tsnet_tf.search import spaces  # noqa: E402
@@ -37,8 +40,8 @@ GENOTYPE = flags.DEFINE_string("genotype", "manual_tsnet_70", "serving: name or 
 SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 5, "search, serving: measurements of everything.", lower_bound=1)
-JSON = flags.DEFINE_bool("json", False, "search, serving: print JSON instead of tables.")
+REPEATS = flags.DEFINE_integer("repeats", 5, "search, data, serving: measurements of everything.", lower_bound=1)
+JSON = flags.DEFINE_bool("json", False, "search, data, serving: print JSON instead of tables.")
 
 
 def search() -> None:
@@ -95,6 +98,31 @@ def latency() -> None:
     console.say(f"{len(table['pieces'])} pieces: {OUTPUT.value}")
 
 
+def data() -> None:
+    demo = dict(dense_frames=16, sparse_frames=2, crop=24, train_jitter=(24, 28), test_short_side=24)
+    repeats = REPEATS.value
+    with tempfile.TemporaryDirectory() as folder:
+        results = {
+            "machine": machine.description(),
+            "reading": {
+                "demo, 40 x 32": data_pipeline.reading(f"{folder}/demo", 32, 40, 64, 32, 24, repeats, **demo),
+                "340 x 256": data_pipeline.reading(f"{folder}/large", 256, 340, 8, 4, 6, repeats),
+            },
+            "preparation": {"320 x 240": data_pipeline.preparation(f"{folder}/videos", 4, repeats)},
+        }
+    if JSON.value:
+        print(json.dumps(results, indent=2))
+        return
+    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    for name, unit in (("reading", "clips of the dense stream"), ("preparation", "videos of 80 frames, one thread,")):
+        rows = results[name]
+        console.table(
+            f"{name}: {unit} per second, and ratios",
+            ["frames", *next(iter(rows.values()))],
+            [[size, *(f"{value:.3g}" for value in row.values())] for size, row in rows.items()],
+        )
+
+
 def serving() -> None:
     from tsnet_tf.models.two_stream import TwoStreamModel
     from tsnet_tf.space import genotype
@@ -116,7 +144,7 @@ def serving() -> None:
     )
 
 
-COMMANDS = {"search": search, "latency": latency, "serving": serving}
+COMMANDS = {"search": search, "data": data, "latency": latency, "serving": serving}
 
 
 def main(command: str) -> None:
@@ -126,4 +154,4 @@ def main(command: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, takes_command=True)
+    cli.run(main, argument="command")

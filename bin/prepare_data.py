@@ -2,11 +2,15 @@
 
   python bin/prepare_data.py --annotations=annotations.csv --videos=videos --output=records
   python bin/prepare_data.py --class_folders=videos --output=records
+  python bin/prepare_data.py --kinetics=train.csv --kinetics=validate.csv --videos=clips --output=records
+  python bin/prepare_data.py --something_something=train.json --something_something=validation.json \
+      --labels=labels.json --videos=20bn-something-something-v2 --output=records
 
 The annotation file has the columns path, label and split (train, validation or test). The class folders are
 DIR/<split>/<class>/<video>, or DIR/<class>/<video>, a tenth of which is held out for validation and a tenth for test.
-A video that is missing or cannot be decoded is left out and listed in rejects.csv.
-On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
+Kinetics' and Something-Something's annotations are read as they are published (docs/datasets.md).
+A video that is missing, cannot be decoded or goes beyond the limits is left out and listed in rejects.csv.
+Files may be on s3://. On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
 """
 
 import os
@@ -16,45 +20,96 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "CSV file with the columns path, label, split.")
-CLASS_FOLDERS = flags.DEFINE_string("class_folders", None, "Folder with one folder per class (instead of a CSV file).")
-VIDEOS = flags.DEFINE_string("videos", None, "Folder the CSV file's paths are relative to; default: the file's own.")
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Source: CSV file with the columns path, label, split.")
+CLASS_FOLDERS = flags.DEFINE_string("class_folders", None, "Source: folder with one folder per class.")
+KINETICS = flags.DEFINE_multi_string("kinetics", [], "Source: annotation CSV file of Kinetics; repeatable.")
+SOMETHING = flags.DEFINE_multi_string(
+    "something_something", [], "Source: annotation JSON file of Something-Something-V2; repeatable."
+)
+VIDEOS = flags.DEFINE_string("videos", None, "Folder of the videos; default: that of the annotation file.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
-LABELS = flags.DEFINE_string("labels", None, "Label map: one label per line or a JSON list. Default: sorted labels.")
+LABELS = flags.DEFINE_string(
+    "labels", None, "Label map: one label per line, a JSON list, or labels.json. Default: sorted labels."
+)
+CLASSES = flags.DEFINE_string("classes", None, "File of the only classes to prepare, written as --labels is.")
+RANDOM_CLASSES = flags.DEFINE_integer("random_classes", None, "Prepare this many classes, drawn.", lower_bound=1)
+CLASS_SEED = flags.DEFINE_integer("class_seed", 0, "Draws the classes of --random_classes.")
 SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Shorter side of the stored frames, pixels.", lower_bound=8)
 JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 90, "Of the stored frames.", lower_bound=1, upper_bound=100)
 SHARDS = flags.DEFINE_integer("shards", None, "Shards per split; default: one per 32 videos.", lower_bound=1)
 SPLIT_SEED = flags.DEFINE_integer("split_seed", 0, "Draws the held-out videos where --class_folders has no splits.")
+MAX_SECONDS = flags.DEFINE_float("max_seconds", 600.0, "Longest video.", lower_bound=0.0)
+MAX_FRAMES = flags.DEFINE_integer("max_frames", 20_000, "Most frames of a video.", lower_bound=1)
+MAX_PIXELS = flags.DEFINE_integer("max_pixels", 8192 * 4320, "Most pixels of a frame.", lower_bound=1)
+MAX_DECODE_SECONDS = flags.DEFINE_float("max_decode_seconds", 600.0, "For one video.", lower_bound=0.0)
 BEAM_OPTIONS = flags.DEFINE_string("beam_options", "", "Beam's own flags in one string; default: run on this machine.")
+
+SOURCES = {
+    "--annotations": ANNOTATIONS,
+    "--class_folders": CLASS_FOLDERS,
+    "--kinetics": KINETICS,
+    "--something_something": SOMETHING,
+}
 
 
 def main() -> None:
     if not OUTPUT.value:
         raise UserError("expected --output=DIR, found none")
-    if bool(ANNOTATIONS.value) == bool(CLASS_FOLDERS.value):
-        found = "both" if ANNOTATIONS.value else "neither"
-        raise UserError(f"expected either --annotations=CSV or --class_folders=DIR, found {found}")
+    given = [name for name, flag in SOURCES.items() if flag.value]
+    if len(given) != 1:
+        raise UserError(f"expected one of {', '.join(SOURCES)}; found {' and '.join(given) or 'none'}")
+    choices = [name for name, flag in (("--labels", LABELS), ("--classes", CLASSES)) if flag.value]
+    choices += ["--random_classes"] if RANDOM_CLASSES.value else []
+    if len(choices) > 1:
+        raise UserError(f"expected one of --labels, --classes, --random_classes; found {' and '.join(choices)}")
 
     cli.silence_libraries()  # absl, by now started, has let warnings through again
-    from tsnet_tf.data import prepare, sources
+    from tsnet_tf.data import annotations, prepare
+    from tsnet_tf.data.decode import Limits
 
-    if ANNOTATIONS.value:
-        annotations = sources.read_annotations(ANNOTATIONS.value)
-        videos = VIDEOS.value or os.path.dirname(ANNOTATIONS.value) or "."
-    else:
-        if VIDEOS.value and os.path.abspath(VIDEOS.value) != os.path.abspath(CLASS_FOLDERS.value):
-            raise UserError(f"expected --videos with --annotations only, found --videos={VIDEOS.value}")
-        annotations = sources.find_class_folders(CLASS_FOLDERS.value, split_seed=SPLIT_SEED.value)
-        videos = CLASS_FOLDERS.value
-    if "://" not in videos and not os.path.isdir(videos):
-        raise UserError(f"--videos: expected a folder, found none at '{videos}'")
+    videos = _videos()
     prepare.prepare(
-        annotations,
+        _annotations(videos),
         OUTPUT.value,
-        prepare.Options(videos, SHORT_SIDE.value, JPEG_QUALITY.value, SHARDS.value),
-        labels=sources.read_labels(LABELS.value) if LABELS.value else None,
+        prepare.Options(
+            videos=videos,
+            short_side=SHORT_SIDE.value,
+            jpeg_quality=JPEG_QUALITY.value,
+            shards=SHARDS.value,
+            limits=Limits(MAX_SECONDS.value, MAX_FRAMES.value, MAX_PIXELS.value, MAX_DECODE_SECONDS.value),
+            random_classes=RANDOM_CLASSES.value,
+            class_seed=CLASS_SEED.value,
+        ),
+        labels=annotations.read_labels(LABELS.value) if LABELS.value else None,
+        classes=annotations.read_labels(CLASSES.value, "--classes") if CLASSES.value else None,
         beam_options=BEAM_OPTIONS.value,
     )
+
+
+def _videos() -> str:
+    """Returns the folder of the videos."""
+    if CLASS_FOLDERS.value:
+        if VIDEOS.value and os.path.abspath(VIDEOS.value) != os.path.abspath(CLASS_FOLDERS.value):
+            raise UserError(f"expected --videos with annotation files only, found --videos={VIDEOS.value}")
+        return CLASS_FOLDERS.value
+    files = [ANNOTATIONS.value] if ANNOTATIONS.value else KINETICS.value + SOMETHING.value
+    videos = VIDEOS.value or os.path.dirname(files[0]) or "."
+    if "://" not in videos and not os.path.isdir(videos):
+        raise UserError(f"--videos: expected a folder, found none at '{videos}'")
+    return videos
+
+
+def _annotations(videos: str) -> list:
+    """Returns every video with its label and split."""
+    from tsnet_tf.data.sources import class_folders, csv_file, kinetics, something_something
+
+    if ANNOTATIONS.value:
+        return csv_file.read(ANNOTATIONS.value)
+    if CLASS_FOLDERS.value:
+        return class_folders.read(CLASS_FOLDERS.value, split_seed=SPLIT_SEED.value)
+    if KINETICS.value:
+        return kinetics.read(KINETICS.value, videos)
+    return something_something.read(SOMETHING.value)
 
 
 if __name__ == "__main__":

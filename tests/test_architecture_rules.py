@@ -14,7 +14,7 @@ BINARIES = sorted((ROOT / "bin").glob("*.py"))
 GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
 
 # Modules directly in tsnet_tf that any room may use, the binaries' frame excepted.
-SHARED = {"errors", "console", "atomic"}
+SHARED = {"errors", "console", "atomic", "filesystems"}
 
 # Room -> rooms whose modules it may import. A room may always import its own.
 MAY_IMPORT = {
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "search": {"space", "layers", "models", "data", "training", "evaluation"},
     "training": {"space", "layers", "models", "data", "evaluation"},
     "evaluation": {"space", "layers", "models", "data"},
-    "benchmark": {"space", "layers", "models", "search", "training", "export"},
+    "benchmark": {"space", "layers", "models", "search", "training", "data", "export"},
     "export": {"space", "layers", "models", "data", "evaluation"},
     "report": {"space"},
 }

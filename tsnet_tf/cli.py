@@ -10,7 +10,8 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf.errors import UserError
+from tsnet_tf import filesystems
+from tsnet_tf.errors import UserError, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
@@ -50,10 +51,10 @@ def parse_gin() -> None:
         raise UserError(f"gin configuration: {_one_line(error)}") from error
 
 
-def run(main: Callable[..., None], takes_command: bool = False) -> None:
+def run(main: Callable[..., None], argument: str | None = None) -> None:
     """Runs one binary: parses flags, reads gin, calls ``main()`` and turns a `UserError` into one line.
 
-    With ``takes_command`` the binary's first argument is a command, and ``main(command)`` is called.
+    With ``argument``, such as "command", the binary's first argument is one, and ``main(it)`` is called.
 
     Exit codes: 0 success; 2 a mistake in flags, gin or input (one line on standard error).
     """
@@ -62,21 +63,35 @@ def run(main: Callable[..., None], takes_command: bool = False) -> None:
     def start(argv: list[str]) -> None:
         absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
         try:
-            commands, others = (argv[1:2], argv[2:]) if takes_command else ([], argv[1:])
+            given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
             if others:
                 raise UserError(f"expected flags only, found the argument '{others[0]}' (see --help)")
-            if takes_command and not commands:
-                raise UserError("expected a command, found none (see --help)")
+            if argument and not given:
+                raise UserError(f"expected a {argument}, found none (see --help)")
             parse_gin()
-            main(*commands)
+            filesystems.load_for(*sys.argv)
+            main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
+            sys.exit(EXIT_USER_ERROR)
+        except Exception as error:
+            message = raised_in_graph(error)
+            if message is None:
+                raise
+            print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_USER_ERROR)
 
     try:
         app.run(start, flags_parser=_parse_flags)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except SystemExit as end:  # absl ends with one
+        filesystems.leave(end.code or 0)
+        raise
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        filesystems.leave(1)
         sys.exit(1)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -30,7 +31,18 @@ def _run(name, *arguments):
         (
             "prepare_data.py",
             ["--output=x"],
-            "error: expected either --annotations=CSV or --class_folders=DIR, found neither",
+            "error: expected one of --annotations, --class_folders, --kinetics, --something_something; found none",
+        ),
+        (
+            "prepare_data.py",
+            ["--output=x", "--annotations=a.csv", "--kinetics=b.csv"],
+            "error: expected one of --annotations, --class_folders, --kinetics, --something_something; "
+            "found --annotations and --kinetics",
+        ),
+        (
+            "prepare_data.py",
+            ["--output=x", "--annotations=a.csv", "--labels=l.txt", "--random_classes=2"],
+            "error: expected one of --labels, --classes, --random_classes; found --labels and --random_classes",
         ),
     ],
 )
@@ -53,3 +65,25 @@ def test_videos_in_folders_become_records_quietly(tmp_path, write_video):
     assert result.stdout.splitlines()[-1] == f"prepare: 3 videos of 1 classes in {tmp_path}/data"
     assert all(line.startswith("prepare: ") for line in result.stdout.splitlines())
     assert os.path.exists(tmp_path / "data" / "manifest.json")
+
+
+def test_kinetics_files_become_records_of_chosen_classes(tmp_path, write_video):
+    rows = [(f"abcdefghij{number}", "run" if number % 2 else "walk") for number in range(4)]
+    for name, label in rows:
+        write_video(tmp_path / "clips" / label / f"{name}_000003_000013.mp4")
+    for split, part in (("train", rows[:2]), ("validate", rows[2:])):
+        lines = [f"{label},{name},3,13,{split}" for name, label in part]
+        (tmp_path / f"{split}.csv").write_text("label,youtube_id,time_start,time_end,split\n" + "\n".join(lines))
+    (tmp_path / "classes.txt").write_text("walk\n")
+    done = _run(
+        "prepare_data.py",
+        f"--kinetics={tmp_path}/train.csv",
+        f"--kinetics={tmp_path}/validate.csv",
+        f"--videos={tmp_path}/clips",
+        f"--classes={tmp_path}/classes.txt",
+        f"--output={tmp_path}/data",
+        "--short_side=24",
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.splitlines()[-1] == f"prepare: 2 videos of 1 classes in {tmp_path}/data"
+    assert json.loads((tmp_path / "data" / "labels.json").read_text()) == ["walk"]

@@ -45,7 +45,7 @@ def test_a_turned_picture_is_put_upright():
         def reformat(self, frame, **_):
             return frame
 
-    upright = decode._to_array(Turned(), None, Keep())
+    upright = decode._to_array(Turned(), 4, 2, Keep())
     np.testing.assert_array_equal(upright[..., 0], [[3, 7], [2, 6], [1, 5], [0, 4]])
 
 

@@ -32,5 +32,11 @@ def test_every_data_set_file_says_what_it_is_and_what_to_bind(path):
 
 
 def test_something_something_is_never_mirrored():
-    gin.parse_config_file(os.path.join(ROOT, "gin", "data", "something_something_v2.gin"))
+    gin.parse_config_file(os.path.join(ROOT, "gin", "data", "ssv2.gin"))
     assert video_dataset.VideoDataset().flip is False
+    assert video_dataset.VideoDataset().frame_sampling.segments == 32
+
+
+def test_the_data_sets_have_their_files():
+    names = {os.path.splitext(os.path.basename(path))[0] for path in FILES}
+    assert names == {"demo", "kinetics400", "mini_kinetics100", "ssv2"}

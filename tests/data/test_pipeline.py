@@ -192,3 +192,90 @@ def test_wrong_training_settings_are_an_error(dataset):
     with pytest.raises(UserError, match=r"expected at least one file per input pipeline \(4\), found 3"):
         streamed = dataclasses.replace(dataset, cache_megabytes=0)
         pipeline.train_clips(streamed, ["train"], batch_size=4, seed=0, input_context=many, **SPARSE)
+
+
+def _levels(clips):
+    """The level of the first frame of every clip; of videos of one frame, that is the video's number."""
+    return [int(round(float(clip[0].numpy().mean()))) for batch, _ in clips for clip in batch]
+
+
+@pytest.mark.parametrize("cache_megabytes", [512, 0])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_each_of_n_workers_reads_records_of_its_own_and_together_they_read_all(
+    tmp_path, write_records, cache_megabytes, workers
+):
+    folder = write_records(tmp_path / "data", {"train": [[1, 1], [1, 1], [1, 1], [1, 1], [1, 1], [1, 1]]})
+    dataset = VideoDataset(folder, crop=12, train_jitter=(14, 18), test_short_side=16, cache_megabytes=cache_megabytes)
+    parts = [
+        _levels(
+            pipeline.train_clips(
+                dataset,
+                ["train"],
+                batch_size=workers,
+                seed=1,
+                repeat=False,
+                input_context=tf.distribute.InputContext(workers, number, workers),
+                **SPARSE,
+            )
+        )
+        for number in range(workers)
+    ]
+    assert [len(part) for part in parts] == [12 // workers] * workers
+    assert sorted(level for part in parts for level in part) == list(range(12))
+
+
+@pytest.mark.parametrize("cache_megabytes", [512, 0])
+def test_the_same_seed_gives_the_same_clips_whatever_the_parallelism(dataset, cache_megabytes):
+    dataset = dataclasses.replace(dataset, cache_megabytes=cache_megabytes, mixup_alpha=0.3)
+
+    def clips(threads):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        options.autotune.enabled = threads > 1
+        made = pipeline.train_clips(dataset, ["train"], batch_size=3, seed=4, soft_labels=True, **SPARSE)
+        return _take(made.with_options(options), 4)
+
+    _assert_equal(clips(1), clips(8))
+
+
+def test_mixed_clips_have_each_class_s_share_and_a_resumed_run_gets_the_same(dataset):
+    dataset = dataclasses.replace(dataset, cutmix_alpha=1.0)
+    arguments = dict(batch_size=4, seed=2, soft_labels=True, **SPARSE)
+    made = pipeline.train_clips(dataset, ["train"], **arguments)
+    assert made.element_spec[1] == tf.TensorSpec([4, 3], tf.float32)
+    whole = _take(made, 3)
+    _assert_equal(whole[2:], _take(pipeline.train_clips(dataset, ["train"], skip_batches=2, **arguments), 1))
+    with pytest.raises(UserError, match="expected mixup_alpha and cutmix_alpha of 0 in a search.*found 0.0 and 1.0"):
+        pipeline.train_clips(dataset, ["train"], batch_size=4, seed=2, **SPARSE)
+
+
+def test_no_augmentation_at_test_time(dataset):
+    strong = dataclasses.replace(dataset, randaugment_layers=2, mixup_alpha=1.0, cutmix_alpha=1.0)
+    plain = dataclasses.replace(dataset, flip=False)
+    for one, other in zip(
+        pipeline.test_clips(strong, "test", batch_size=9, views=3, **SPARSE),
+        pipeline.test_clips(plain, "test", batch_size=9, views=3, **SPARSE),
+        strict=True,
+    ):
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key])
+
+
+@pytest.mark.parametrize("settings", [dict(sampling="segments"), dict(short_videos="loop"), dict(frame_rate=20.0)])
+def test_sparse_frames_are_every_eighth_dense_one_under_every_policy(dataset, settings):
+    dataset = dataclasses.replace(dataset, **settings)
+    dense = _take(pipeline.train_clips(dataset, ["train"], batch_size=3, seed=1, **DENSE), 2)
+    sparse = _take(pipeline.train_clips(dataset, ["train"], batch_size=3, seed=1, **SPARSE), 2)
+    _assert_equal([(clip[:, ::8], label) for clip, label in dense], sparse)
+    dense = next(iter(pipeline.test_clips(dataset, "test", batch_size=9, views=3, **DENSE)))
+    sparse = next(iter(pipeline.test_clips(dataset, "test", batch_size=9, views=3, **SPARSE)))
+    np.testing.assert_array_equal(dense["clip"][:, ::8], sparse["clip"])
+
+
+def test_ten_views_cover_a_kinetics_clip():
+    from tsnet_tf.data import clips
+
+    # 300 frames: ten spans of 64 from the first frame to the last.
+    starts = clips.uniform_starts(tf.constant(300), 64, 10).numpy()
+    shown = {frame for start in starts for frame in range(start, start + 64)}
+    assert len(starts) == 10 and shown == set(range(300))

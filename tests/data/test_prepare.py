@@ -1,12 +1,14 @@
 import csv
+import hashlib
 import json
 import os
 
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.data import prepare, schema, shards, sources
-from tsnet_tf.data.sources import Annotation
+from tsnet_tf.data import annotations as annotation_files
+from tsnet_tf.data import prepare, schema, shards
+from tsnet_tf.data.annotations import Annotation
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
@@ -50,6 +52,10 @@ def test_videos_become_records_and_bad_ones_are_counted_and_listed(tmp_path, vid
     assert sum(train["videos_per_shard"]) == 4 and manifest["splits"]["test"]["videos"] == 1
     assert manifest["rejected"] == {"total": 2, "train": {"walk": 1}, "validation": {}, "test": {"run": 1}}
     assert manifest["options"]["short_side"] == 24 and "tensorflow" in manifest["versions"]
+    assert manifest["labels"] == ["run", "walk"]
+    contents = [(output / f"train-0000{index}-of-00002.tfrecord").read_bytes() for index in range(2)]
+    assert train["sha256_per_shard"] == [hashlib.sha256(content).hexdigest() for content in contents]
+    assert train["bytes"] == sum(map(len, contents))
     with open(output / "rejects.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == ["damaged.mp4", "missing.mp4"]
@@ -64,7 +70,7 @@ def test_videos_become_records_and_bad_ones_are_counted_and_listed(tmp_path, vid
         assert len(records) == count
         for record in records:
             context = tf.train.SequenceExample.FromString(record.numpy()).context.feature
-            frames, label = schema.parse_video(record)
+            frames, label, _ = schema.parse_video(record)
             assert tf.io.decode_jpeg(frames[0]).shape == (24, 32, 3)
             found[context["clip/media_id"].bytes_list.value[0].decode()] = (len(frames), int(label))
     assert found == {"0.mp4": (10, 0), "1.mp4": (11, 1), "2.mp4": (12, 0), "3.mp4": (13, 1), "4.mp4": (14, 0)}
@@ -107,7 +113,9 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(tmp_path, videos, monkeyp
 
     def write_first_shard_and_stop(plan, folder, options, labels, _):
         indices = {label: index for index, label in enumerate(labels)}
-        shards.write_shard(plan[0], folder, options.videos, indices, options.short_side, options.jpeg_quality)
+        shards.write_shard(
+            plan[0], folder, options.videos, indices, options.short_side, options.jpeg_quality, options.limits
+        )
         raise KeyboardInterrupt
 
     output = tmp_path / "data"
@@ -164,4 +172,18 @@ def test_labels_given_beforehand_decide_the_indices(tmp_path, videos):
     context = tf.train.SequenceExample.FromString(record).context.feature
     label = context["clip/label/text"].bytes_list.value[0].decode()
     assert context["clip/label/index"].int64_list.value == [["walk", "run"].index(label)]
-    assert sources.read_labels(str(tmp_path / "data" / "labels.json")) == ["walk", "run"]
+    assert annotation_files.read_labels(str(tmp_path / "data" / "labels.json")) == ["walk", "run"]
+
+
+def test_chosen_classes_are_the_label_map_and_are_saved(tmp_path, videos):
+    folder, annotations = videos
+    prepare.prepare(annotations, str(tmp_path / "listed"), prepare.Options(folder, short_side=24), classes=["walk"])
+    manifest = json.loads((tmp_path / "listed" / "manifest.json").read_text())
+    assert manifest["labels"] == ["walk"] and manifest["splits"]["train"]["classes"] == {"walk": 2}
+    assert manifest["rejected"]["total"] == 1  # the damaged one; the missing one is of another class
+
+    options = prepare.Options(folder, short_side=24, random_classes=1, class_seed=3)
+    prepare.prepare(annotations, str(tmp_path / "drawn"), options)
+    manifest = json.loads((tmp_path / "drawn" / "manifest.json").read_text())
+    assert manifest["labels"] == annotation_files.draw_classes(annotations, 1, 3)
+    assert (manifest["options"]["random_classes"], manifest["options"]["class_seed"]) == (1, 3)

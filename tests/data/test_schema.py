@@ -28,9 +28,10 @@ def test_a_record_has_the_names_and_values_of_the_docstring():
     assert [frame.bytes_list.value[0] for frame in frames] == [b"x", b"yz"]
 
 
-def test_parsing_returns_frames_and_label():
-    frames, label = schema.parse_video(tf.constant(schema.serialize_video([b"x", b"yz"], **FIELDS)))
+def test_parsing_returns_frames_label_and_frame_rate():
+    frames, label, rate = schema.parse_video(tf.constant(schema.serialize_video([b"x", b"yz"], **FIELDS)))
     assert list(frames.numpy()) == [b"x", b"yz"] and label.numpy() == 7 and label.dtype == tf.int32
+    assert rate.numpy() == 25.0
 
 
 def test_equal_arguments_give_equal_bytes():

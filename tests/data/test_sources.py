@@ -2,8 +2,8 @@ import collections
 
 import pytest
 
-from tsnet_tf.data import sources
-from tsnet_tf.data.sources import Annotation
+from tsnet_tf.data.annotations import Annotation, label_map, read_labels
+from tsnet_tf.data.sources import class_folders, csv_file
 from tsnet_tf.errors import UserError
 
 
@@ -15,7 +15,7 @@ def _csv(folder, text):
 
 def test_annotations_are_sorted_and_other_columns_are_left_alone(tmp_path):
     path = _csv(tmp_path, "split,path,seconds,label\ntest,z.mp4,3,run\nval, a.mp4,2,walk\n")
-    assert sources.read_annotations(path) == [
+    assert csv_file.read(path) == [
         Annotation("a.mp4", "walk", "validation"),
         Annotation("z.mp4", "run", "test"),
     ]
@@ -38,12 +38,12 @@ def test_annotations_are_sorted_and_other_columns_are_left_alone(tmp_path):
 )
 def test_a_faulty_file_is_named_with_the_fault(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
-        sources.read_annotations(_csv(tmp_path, text))
+        csv_file.read(_csv(tmp_path, text))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="--annotations: expected a CSV file, found nothing at '.*gone.csv'"):
-        sources.read_annotations(str(tmp_path / "gone.csv"))
+        csv_file.read(str(tmp_path / "gone.csv"))
 
 
 def _touch(folder, *paths):
@@ -54,7 +54,7 @@ def _touch(folder, *paths):
 
 def test_folders_may_name_splits(tmp_path):
     _touch(tmp_path, "train/run/b.mp4", "val/walk/a.MP4", "train/run/notes.txt", "train/run/.hidden.mp4")
-    assert sources.find_class_folders(str(tmp_path), split_seed=0) == [
+    assert class_folders.read(str(tmp_path), split_seed=0) == [
         Annotation("train/run/b.mp4", "run", "train"),
         Annotation("val/walk/a.MP4", "walk", "validation"),
     ]
@@ -62,7 +62,7 @@ def test_folders_may_name_splits(tmp_path):
 
 def test_folders_without_splits_are_split_per_class_by_seed(tmp_path):
     _touch(tmp_path, *(f"run/{i}.mp4" for i in range(20)), *(f"walk/{i}.avi" for i in range(3)), "sit/0.mp4")
-    found = sources.find_class_folders(str(tmp_path), split_seed=0)
+    found = class_folders.read(str(tmp_path), split_seed=0)
     counts = collections.Counter((a.label, a.split) for a in found)
     assert counts == {
         ("run", "train"): 16,
@@ -73,32 +73,32 @@ def test_folders_without_splits_are_split_per_class_by_seed(tmp_path):
         ("walk", "test"): 1,
         ("sit", "train"): 1,
     }
-    assert found == sources.find_class_folders(str(tmp_path), split_seed=0)
-    assert found != sources.find_class_folders(str(tmp_path), split_seed=1)
+    assert found == class_folders.read(str(tmp_path), split_seed=0)
+    assert found != class_folders.read(str(tmp_path), split_seed=1)
 
 
 @pytest.mark.parametrize("folder, message", [("gone", "found none at"), (".", "expected videos in .*/<class>/")])
 def test_folders_without_videos_are_an_error(tmp_path, folder, message):
     with pytest.raises(UserError, match=message):
-        sources.find_class_folders(str(tmp_path / folder), split_seed=0)
+        class_folders.read(str(tmp_path / folder), split_seed=0)
 
 
 def test_label_indices_do_not_depend_on_the_order_of_the_videos():
     annotations = [Annotation("1", "walk", "test"), Annotation("2", "run", "train"), Annotation("3", "walk", "train")]
-    assert sources.label_map(annotations) == sources.label_map(annotations[::-1]) == ["run", "walk"]
+    assert label_map(annotations) == label_map(annotations[::-1]) == ["run", "walk"]
 
 
 def test_a_given_label_map_keeps_its_order_and_must_hold_every_label():
     annotations = [Annotation("1", "walk", "test")]
-    assert sources.label_map(annotations, ["walk", "run"]) == ["walk", "run"]
+    assert label_map(annotations, ["walk", "run"]) == ["walk", "run"]
     with pytest.raises(UserError, match="expected every label .* in the label map, found 1 that are not: 'walk'"):
-        sources.label_map(annotations, ["run"])
+        label_map(annotations, ["run"])
 
 
 @pytest.mark.parametrize("text", ["walk\nrun\n", '["walk", "run"]'])
 def test_a_label_map_is_lines_or_a_json_list(tmp_path, text):
     (tmp_path / "labels").write_text(text)
-    assert sources.read_labels(str(tmp_path / "labels")) == ["walk", "run"]
+    assert read_labels(str(tmp_path / "labels")) == ["walk", "run"]
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_a_label_map_is_lines_or_a_json_list(tmp_path, text):
 def test_a_faulty_label_map_is_an_error(tmp_path, text, message):
     (tmp_path / "labels").write_text(text)
     with pytest.raises(UserError, match=message):
-        sources.read_labels(str(tmp_path / "labels"))
+        read_labels(str(tmp_path / "labels"))

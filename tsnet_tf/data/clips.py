@@ -39,18 +39,22 @@ def uniform_starts(video_frames: tf.Tensor, span: int, views: int) -> tf.Tensor:
     return (2 * tf.range(views) * last + views - 1) // (2 * (views - 1))
 
 
-def frame_indices(start: tf.Tensor, frames: int, stride: int, video_frames: tf.Tensor) -> tf.Tensor:
+def frame_indices(
+    start: tf.Tensor, frames: int, stride: int, video_frames: tf.Tensor, *, loop: bool = False
+) -> tf.Tensor:
     """Returns the source frames of a clip, int32 [..., frames]; past the end, the last frame is held.
 
-    A held frame is a still; looping back to the first frame would show a jump that was never there.
+    A held frame is a still; looping back to the first frame shows a jump that was never there.
 
     Args:
       start: first frame, int32 [...].
       frames: number of frames in the clip.
       stride: source frames from one to the next.
       video_frames: number of frames of the video, int32 scalar.
+      loop: whether the video starts again past its end, instead.
     """
-    return tf.minimum(start[..., tf.newaxis] + stride * tf.range(frames), video_frames - 1)
+    indices = start[..., tf.newaxis] + stride * tf.range(frames)
+    return indices % video_frames if loop else tf.minimum(indices, video_frames - 1)
 
 
 def decode_frames(encoded: tf.Tensor) -> tf.Tensor:

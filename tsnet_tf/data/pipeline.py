@@ -5,7 +5,9 @@ are ``clip[::frames // sparse_frames]``. Where only the sparse stream is wanted,
 gives bit for bit those, and decodes nothing else.
 
 A training clip is a function of the seed and of its place in the sequence only. So a run that is resumed at a step asks
-for the clips from there on, and gets those that it would have got.
+for the clips from there on, and gets those that it would have got. Two things weaken that: clips that are mixed also
+depend on which clip stands at the mirrored place of the replica's batch; and a record that is left out
+(``max_corrupt_records``) moves those after it up by one place.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.data import clips, schema
+from tsnet_tf.data import augmentation, clips, records, schema
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
 NO_VIDEO = -1  # number of the video of a clip that only fills up a batch
 _FOREVER = np.iinfo(np.int64).max
 _FILES_READ_AT_ONCE = 8
+_RAND_AUGMENT, _MIX = 1, 2  # folded into a clip's seed, so that either can be switched on without changing the rest
 
 
 def train_clips(
@@ -36,6 +39,7 @@ def train_clips(
     input_context: tf.distribute.InputContext | None = None,
     repeat: bool = True,
     skip_batches: int = 0,
+    soft_labels: bool = False,
 ) -> tf.data.Dataset:
     """Makes batches of randomly taken, augmented clips.
 
@@ -50,37 +54,69 @@ def train_clips(
         are those of one replica.
       repeat: go on for ever, shuffled anew each time round; else stop after the last whole batch of the first.
       skip_batches: steps to leave out at the start; costs next to nothing.
+      soft_labels: whether the caller can take the labels of a data set that mixes clips.
 
     Returns:
-      Data set of (clip, uint8 [batch, frames, crop, crop, 3]; label, int32 [batch]).
+      Data set of (clip, uint8 [batch, frames, crop, crop, 3]; label, int32 [batch], or each class's share, float32
+      [batch, classes], if the data set mixes clips).
 
     Raises:
       UserError: the records are missing, or the numbers do not fit together.
     """
     _check_span(dataset, frames, frame_stride)
+    if dataset.mixes and not soft_labels:
+        raise UserError(
+            "VideoDataset: expected mixup_alpha and cutmix_alpha of 0 in a search, where every clip has one label; "
+            f"found {dataset.mixup_alpha} and {dataset.cutmix_alpha}"
+        )
     pipelines = input_context.num_input_pipelines if input_context else 1
     replicas = input_context.num_replicas_in_sync if input_context else 1
     if batch_size < 1 or batch_size % replicas:
         raise UserError(f"expected a batch size that {replicas} replicas can share, found {batch_size}")
     pipeline = input_context.input_pipeline_id if input_context else 0
     source = _cached_records if _fits_in_memory(dataset, splits) else _streamed_records
+    faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
 
-    def to_clip(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        seeds = tf.random.split(tf.stack([tf.cast(seed, tf.int64), index]), 4)
-        encoded, label = schema.parse_video(record)
-        start = clips.random_start(tf.size(encoded), dataset.span, seeds[0])
-        sampled = clips.frame_indices(start, frames, frame_stride, tf.size(encoded))
+    def seed_of(index: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.cast(seed, tf.int64), index])
+
+    def to_clip(index: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        seeds = tf.random.split(seed_of(index), 4)
+        encoded, label, rate = _parse(record, faults.classes)
+        sampled = dataset.frame_sampling.training_frames(tf.size(encoded), rate, frames, frame_stride, seeds[0])
         clip = clips.decode_frames(tf.gather(encoded, sampled))
         clip = clips.jitter_short_side(clip, *dataset.train_jitter, seeds[1])
         clip = clips.random_crop(clip, dataset.crop, seeds[2])
         if dataset.flip:
             clip = clips.random_flip(clip, seeds[3])
-        return tf.ensure_shape(clip, [frames, dataset.crop, dataset.crop, 3]), label
+        clip = tf.ensure_shape(clip, [frames, dataset.crop, dataset.crop, 3])
+        if dataset.randaugment_layers:
+            own_seed = tf.random.fold_in(seed_of(index), _RAND_AUGMENT)
+            clip = augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, own_seed)
+        return index, clip, label
 
+    def finish(indices: tf.Tensor, batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if not dataset.mixes:
+            return batch, labels
+        seeds = tf.map_fn(
+            lambda index: tf.cast(tf.random.fold_in(seed_of(index), _MIX), tf.int64),
+            indices,
+            fn_output_signature=tf.TensorSpec([2], tf.int64),
+        )
+        return augmentation.mix(
+            batch,
+            labels,
+            seeds,
+            faults.classes,
+            mixup_alpha=dataset.mixup_alpha,
+            cutmix_alpha=dataset.cutmix_alpha,
+        )
+
+    found = source(dataset, splits, batch_size, seed, pipelines, pipeline, repeat, skip_batches, faults)
     return (
-        source(dataset, splits, batch_size, seed, pipelines, pipeline, repeat, skip_batches)
-        .map(to_clip, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        records.try_map(found, to_clip, faults)
         .batch(batch_size // replicas, drop_remainder=True)
+        .map(finish)
         .prefetch(2)
     )
 
@@ -130,10 +166,11 @@ def test_clips(
     if short_side < crop:
         raise UserError(f"expected a test short side no less than the crop of {crop}, found {short_side}")
 
-    def to_frames(video: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, label = schema.parse_video(record)
-        starts = clips.uniform_starts(tf.size(encoded), dataset.span, views)
-        sampled = clips.frame_indices(starts, frames, frame_stride, tf.size(encoded))
+    faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
+
+    def to_frames(video: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label, rate = _parse(record, faults.classes)
+        sampled = dataset.frame_sampling.test_frames(tf.size(encoded), rate, frames, frame_stride, views)
         # Views overlap: each frame is decoded once, then taken by every view that shows it.
         needed, places = tf.unique(tf.reshape(sampled, [-1]))
         decoded = clips.resize_short_side(clips.decode_frames(tf.gather(encoded, needed)), short_side)
@@ -154,11 +191,11 @@ def test_clips(
         return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
 
     shards = dataset.shards([split])
-    records = tf.data.TFRecordDataset([path for path, _ in shards]).enumerate()
+    found = _files(shards).flat_map(lambda path, count: records.read(path, count, faults)).enumerate()
     if input_context:
-        records = records.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
-    every_view = records.map(to_frames, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    every_view = every_view.flat_map(to_views)
+        found = found.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
+    numbered = found.map(lambda video, record: (video, *record))
+    every_view = records.try_map(numbered, to_frames, faults).flat_map(to_views)
     if not input_context:
         return every_view.batch(batch_size).prefetch(2)
     videos = math.ceil(sum(count for _, count in shards) / input_context.num_input_pipelines)
@@ -171,6 +208,25 @@ def test_clips(
     filling = tf.data.Dataset.from_tensors(empty).repeat()
     whole = every_view.concatenate(filling).batch(batch_size, drop_remainder=True)
     return whole.take(steps * replicas).prefetch(2)
+
+
+def _parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Reads a record as `schema.parse_video` does; one without frames or of an unknown label is an error."""
+    encoded, label, rate = schema.parse_video(record)
+    with tf.control_dependencies(
+        [
+            tf.debugging.assert_positive(tf.size(encoded)),
+            tf.debugging.assert_non_negative(label),
+            tf.debugging.assert_less(label, classes),
+        ]
+    ):
+        return encoded, tf.identity(label), rate
+
+
+def _files(shards: Sequence[tuple[str, int]]) -> tf.data.Dataset:
+    """Data set of path and number of records of each file."""
+    paths, counts = zip(*shards, strict=True)
+    return tf.data.Dataset.from_tensor_slices((list(paths), np.array(counts, np.int64)))
 
 
 def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:
@@ -195,20 +251,20 @@ def _cached_records(
     pipeline: int,
     repeat: bool,
     skip_batches: int,
+    faults: records.Faults,
 ) -> tf.data.Dataset:
-    """Yields (place in the sequence, serialized record) from memory, in an order that any step can start from.
+    """Yields (place in the sequence, file, number in it, record) from memory, in an order that any step can start from.
 
     The sequence does not depend on the number of pipelines: each takes its part of every step.
     """
-    files = [path for path, _ in dataset.shards(splits)]
-    records = tf.constant([record.numpy() for record in tf.data.TFRecordDataset(files)])
-    total, share = len(records), batch_size // pipelines
+    paths, numbers, contents = map(tf.constant, zip(*records.load(dataset.shards(splits), faults), strict=True))
+    total, share = len(contents), batch_size // pipelines
     end = _FOREVER if repeat else total // batch_size * batch_size
 
-    def pick(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def pick(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
         key = tf.stack([tf.cast(seed, tf.int64), index // total])
         place = tf.random.experimental.index_shuffle(index % total, key, total - 1)
-        return index, tf.gather(records, place)
+        return index, tf.gather(paths, place), tf.cast(tf.gather(numbers, place), tf.int64), tf.gather(contents, place)
 
     return (
         tf.data.Dataset.range(skip_batches * batch_size, end)
@@ -226,8 +282,9 @@ def _streamed_records(
     pipeline: int,
     repeat: bool,
     skip_batches: int,
+    faults: records.Faults,
 ) -> tf.data.Dataset:
-    """Yields (place in the sequence, serialized record) from files in a new order each time round.
+    """Yields (place in the sequence, file, number in it, record) from files in a new order each time round.
 
     Each pipeline reads files of its own, so the sequence depends on how many there are. What is skipped is read at most
     once round, and not decoded.
@@ -238,27 +295,25 @@ def _streamed_records(
             f"expected at least one file per input pipeline ({pipelines}), found {len(shards)}; use --shards"
         )
     totals = [sum(count for _, count in shards[p::pipelines]) for p in range(pipelines)]
-    files = tf.constant([path for path, _ in shards[pipeline::pipelines]])
+    own = shards[pipeline::pipelines]
+    paths, counts = tf.constant([path for path, _ in own]), tf.constant([count for _, count in own], tf.int64)
     total, share = totals[pipeline], batch_size // pipelines
     skipped = skip_batches * share
     first_round, skipped_in_it = skipped // total, skipped % total
 
     def one_round(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(files, tf.stack([tf.cast(seed, tf.int64), number]))
-        records = tf.data.Dataset.from_tensor_slices(order).interleave(
-            tf.data.TFRecordDataset,
+        key = tf.stack([tf.cast(seed, tf.int64), number])
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(own)), key)
+        found = tf.data.Dataset.from_tensor_slices((tf.gather(paths, order), tf.gather(counts, order))).interleave(
+            lambda path, count: records.read(path, count, faults),
             cycle_length=_FILES_READ_AT_ONCE,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        records = records.shuffle(dataset.shuffle_buffer, seed=tf.cast(seed, tf.int64) + number)
-        return records.skip(tf.where(tf.equal(number, first_round), tf.cast(skipped_in_it, tf.int64), 0))
+        found = found.shuffle(dataset.shuffle_buffer, seed=tf.cast(seed, tf.int64) + number)
+        return found.skip(tf.where(tf.equal(number, first_round), tf.cast(skipped_in_it, tf.int64), 0))
 
-    records = tf.data.Dataset.range(first_round, _FOREVER).flat_map(one_round)
+    found = tf.data.Dataset.range(first_round, _FOREVER if repeat else 1).flat_map(one_round)
     if not repeat:
-        records = records.take(max(0, min(totals) // share * share - skipped))
-
-    def number(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return place * pipelines + pipeline, record
-
-    return records.enumerate(skipped).map(number)
+        found = found.take(max(0, min(totals) // share * share - skipped))
+    return found.enumerate(skipped).map(lambda place, record: (place * pipelines + pipeline, *record))

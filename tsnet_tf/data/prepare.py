@@ -1,9 +1,9 @@
 """Annotated videos to sharded TFRecords, with Apache Beam.
 
 The output folder holds ``<split>-00000-of-0000N.tfrecord``, ``labels.json`` (labels in the order of their indices),
-``rejects.csv`` (path, label, split and reason of every video left out) and ``manifest.json`` (counts, options,
-versions). It appears under its name only when it is whole; object stores, which cannot rename a folder, get the
-manifest last. A run that was stopped goes on with the shards that are missing.
+``rejects.csv`` (path, label, split and reason of every video left out) and ``manifest.json`` (counts, bytes and
+checksums, options, versions). It appears under its name only when it is whole; object stores, which cannot rename a
+folder, get the manifest last. A run that was stopped goes on with the shards that are missing.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
+import av
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from tsnet_tf import atomic, console
+from tsnet_tf import atomic, console, filesystems
+from tsnet_tf.data.annotations import SPLITS, Annotation, draw_classes, label_map, of_classes, stable_hash
+from tsnet_tf.data.decode import Limits
 from tsnet_tf.data.shards import Report, Shard, plan_shards, read_report, write_shard
-from tsnet_tf.data.sources import SPLITS, Annotation, label_map, stable_hash
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
 MANIFEST = "manifest.json"
 REJECTS = "rejects.csv"
 _PLAN = "plan.json"  # in an unfinished output only
-_FORMAT = "tsnet_tf records 1"  # count up whenever the same input gives other records
+_FORMAT = "tsnet_tf records 2"  # count up whenever the same input gives other records
 _POLL_SECONDS = 0.5
 
 
@@ -48,12 +50,18 @@ class Options:
       short_side: of the stored frames, pixels.
       jpeg_quality: of the stored frames, 1 to 100.
       shards: per split; None for one per 32 videos and at most 1024.
+      limits: what a video may have at most.
+      random_classes: number of classes to draw; None for all.
+      class_seed: draws them.
     """
 
     videos: str
     short_side: int = 256
     jpeg_quality: int = 90
     shards: int | None = None
+    limits: Limits = Limits()
+    random_classes: int | None = None
+    class_seed: int = 0
 
 
 def prepare(
@@ -62,6 +70,7 @@ def prepare(
     options: Options,
     *,
     labels: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
     beam_options: str = "",
 ) -> None:
     """Writes the records to ``output``, or leaves them alone when they are there already.
@@ -71,13 +80,20 @@ def prepare(
       output: folder to make.
       options: content of the records.
       labels: the label map, when it is given beforehand; else all labels that occur, sorted.
+      classes: the only classes to prepare, and the label map; None for all.
       beam_options: Beam's own flags, such as "--runner=FlinkRunner --flink_master=host:8081".
 
     Raises:
-      UserError: a label is not in ``labels``, ``output`` holds something else, or no video is usable.
+      UserError: a label is not in ``labels``, a class is not in the annotations, ``output`` holds something else, or no
+        video is usable.
     """
     output = output.rstrip("/")
-    labels = label_map(annotations, labels)
+    filesystems.load_for(output, options.videos, *(annotation.path for annotation in annotations))
+    if options.random_classes:
+        classes = draw_classes(annotations, options.random_classes, options.class_seed)
+    if classes is not None:
+        annotations = of_classes(annotations, classes)
+    labels = label_map(annotations, labels or classes)
     plan = plan_shards(annotations, options.shards)
     rows = sorted(map(dataclasses.astuple, annotations))
     fingerprint = stable_hash(_FORMAT, json.dumps([dataclasses.asdict(options), labels, rows]))
@@ -102,7 +118,7 @@ def prepare(
     atomic.write_json(os.path.join(folder, LABELS), labels)
     for name in [shard.report_name for shard in plan] + [_PLAN]:
         tf.io.gfile.remove(os.path.join(folder, name))
-    atomic.write_json(os.path.join(folder, MANIFEST), _manifest(plan, reports, rejects, options, fingerprint))
+    atomic.write_json(os.path.join(folder, MANIFEST), _manifest(plan, reports, rejects, labels, options, fingerprint))
     if folder != output:
         os.replace(folder, output)
     console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
@@ -117,9 +133,20 @@ class _WriteShard(beam.DoFn):
         self._folder, self._options = folder, options
         self._label_indices = {label: index for index, label in enumerate(labels)}
 
+    def setup(self) -> None:
+        filesystems.load_for(self._folder, self._options.videos)  # this may be another machine
+
     def process(self, shard: Shard) -> None:
         options = self._options
-        write_shard(shard, self._folder, options.videos, self._label_indices, options.short_side, options.jpeg_quality)
+        write_shard(
+            shard,
+            self._folder,
+            options.videos,
+            self._label_indices,
+            options.short_side,
+            options.jpeg_quality,
+            options.limits,
+        )
 
 
 def _run_pipeline(
@@ -211,6 +238,7 @@ def _manifest(
     plan: Sequence[Shard],
     reports: Sequence[Report],
     rejects: Sequence[Sequence[str]],
+    labels: Sequence[str],
     options: Options,
     fingerprint: str,
 ) -> dict:
@@ -225,14 +253,18 @@ def _manifest(
         splits[split] = {
             "videos": sum(classes.values()),
             "frames": sum(report.frames for report in of_split),
+            "bytes": sum(report.bytes for report in of_split),
             "videos_per_shard": [report.videos for report in of_split],
+            "sha256_per_shard": [report.sha256 for report in of_split],
             "classes": dict(sorted(classes.items())),
         }
     rejected = {split: collections.Counter(r[1] for r in rejects if r[2] == split) for split in SPLITS}
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "av", "apache-beam")}
+    versions["libavcodec"] = ".".join(map(str, av.library_versions["libavcodec"]))
     return {
         "format": _FORMAT,
         "fingerprint": fingerprint,
+        "labels": list(labels),
         "splits": splits,
         "rejected": {"total": len(rejects), **{split: dict(sorted(rejected[split].items())) for split in SPLITS}},
         "options": dataclasses.asdict(options),

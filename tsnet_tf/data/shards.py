@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -18,10 +19,12 @@ import tensorflow as tf
 
 from tsnet_tf import atomic
 from tsnet_tf.data import decode, schema
-from tsnet_tf.data.sources import SPLITS, Annotation, stable_hash
+from tsnet_tf.data.annotations import SPLITS, Annotation, stable_hash
 
 _VIDEOS_PER_SHARD = 32
 _MOST_SHARDS = 1024
+_LARGEST_RECORD = 2**30  # bytes; a protocol buffer ends at twice that
+_CHUNK = 2**24  # bytes read at once for a checksum
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +52,16 @@ class Report:
     Attributes:
       videos: number written.
       frames: number written.
+      bytes: size of the shard.
+      sha256: checksum of the shard, as it was read back.
       classes: videos written per label.
       rejects: (path, label, split, reason) of each video left out.
     """
 
     videos: int
     frames: int
+    bytes: int
+    sha256: str
     classes: dict[str, int]
     rejects: list[list[str]]
 
@@ -78,7 +85,13 @@ def plan_shards(annotations: Sequence[Annotation], shards_per_split: int | None)
 
 
 def write_shard(
-    shard: Shard, folder: str, videos: str, label_indices: dict[str, int], short_side: int, jpeg_quality: int
+    shard: Shard,
+    folder: str,
+    videos: str,
+    label_indices: dict[str, int],
+    short_side: int,
+    jpeg_quality: int,
+    limits: decode.Limits,
 ) -> None:
     """Writes a shard and, when that is done, its report; does nothing when the report is there."""
     report_path = os.path.join(folder, shard.report_name)
@@ -89,7 +102,7 @@ def write_shard(
     with tf.io.TFRecordWriter(f"{path}.tmp") as writer:
         for annotation in shard.annotations:
             try:
-                record, count = _record(annotation, videos, label_indices, short_side, jpeg_quality)
+                record, count = _record(annotation, videos, label_indices, short_side, jpeg_quality, limits)
             except decode.VideoError as error:
                 rejects.append([annotation.path, annotation.label, annotation.split, str(error)])
                 continue
@@ -97,7 +110,8 @@ def write_shard(
             classes[annotation.label] += 1
             frames += count
     tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
-    report = Report(sum(classes.values()), frames, dict(sorted(classes.items())), rejects)
+    size, digest = checksum(path)
+    report = Report(sum(classes.values()), frames, size, digest, dict(sorted(classes.items())), rejects)
     atomic.write_json(report_path, dataclasses.asdict(report))
 
 
@@ -107,19 +121,38 @@ def read_report(folder: str, shard: Shard) -> Report:
         return Report(**json.load(file))
 
 
+def checksum(path: str) -> tuple[int, str]:
+    """Returns a file's number of bytes and SHA-256."""
+    size, digest = 0, hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            digest.update(chunk)
+    return size, digest.hexdigest()
+
+
 def _record(
-    annotation: Annotation, videos: str, label_indices: dict[str, int], short_side: int, jpeg_quality: int
+    annotation: Annotation,
+    videos: str,
+    label_indices: dict[str, int],
+    short_side: int,
+    jpeg_quality: int,
+    limits: decode.Limits,
 ) -> tuple[bytes, int]:
     """Returns the serialized record of one video and its number of frames."""
-    encoded, shape = [], None
-    with decode.open_video(_source(videos, annotation.path), short_side=short_side) as (frames, frame_rate):
-        for frame in frames:
+    encoded, shape, size = [], None, 0
+    with decode.open_video(_source(videos, annotation.path), short_side=short_side, limits=limits) as video:
+        for frame in video:
             if shape is not None and frame.shape != shape:
                 raise decode.VideoError(f"changes its size at frame {len(encoded)}")
             shape = frame.shape
             encoded.append(tf.io.encode_jpeg(frame, quality=jpeg_quality).numpy())
+            size += len(encoded[-1])
+            if size > _LARGEST_RECORD:
+                raise decode.VideoError(f"makes a record of more than {_LARGEST_RECORD / 2**30:g} GB")
+        order, frame_rate = video.even_frames()
     record = schema.serialize_video(
-        encoded,
+        [encoded[index] for index in order],
         height=shape[0],
         width=shape[1],
         frame_rate=frame_rate,
@@ -133,8 +166,10 @@ def _record(
 def _source(videos: str, path: str) -> str | io.BytesIO:
     location = path if "://" in path else os.path.join(videos, path)
     try:
-        if not tf.io.gfile.exists(location) or tf.io.gfile.isdir(location):
+        if not tf.io.gfile.exists(location):
             raise decode.VideoError("is missing")
+        if tf.io.gfile.isdir(location):
+            raise decode.VideoError("is a folder")
         if "://" not in location:
             return location
         with tf.io.gfile.GFile(location, "rb") as file:

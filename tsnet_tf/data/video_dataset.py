@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
+from tsnet_tf import filesystems
+from tsnet_tf.data.sampling import HOLD, LOOP, SEGMENTS, SPAN, Sampling
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
@@ -26,12 +28,21 @@ class VideoDataset:
       dense_frames: frames of the dense stream.
       dense_stride: source frames between two dense frames; a clip spans ``dense_frames * dense_stride`` source frames.
       sparse_frames: frames of the sparse stream: every ``dense_frames / sparse_frames``-th dense frame.
+      sampling: "span", neighbouring frames at a random place, or "segments", frames from all over the video: one out of
+        each of ``dense_frames`` equal segments (`tsnet_tf.data.sampling.Sampling`).
+      short_videos: "hold" or "loop": where a span is longer than the video, the last frame is held, or it starts again.
+      frame_rate: frames are counted at this rate per second, whatever a video's own is; None for the video's own.
       crop: side of the training crop, and of the test crop unless told otherwise, pixels.
       train_jitter: smallest and largest short side a training clip is resized to before the crop, pixels.
       test_short_side: short side of test clips, pixels.
       flip: whether training clips are mirrored half of the time. Wrong where left and right are labels.
+      randaugment_layers: operations of RandAugment per training clip; 0 for none.
+      randaugment_magnitude: their strength, 0 to 10.
+      mixup_alpha: training clips of a batch are blended in pairs, with shares from Beta(alpha, alpha); 0 for none.
+      cutmix_alpha: a square of each is replaced by that of another; 0 for none. With both, either has an even chance.
       cache_megabytes: splits whose records are no larger than this are kept in memory and shuffled as a whole.
       shuffle_buffer: records to shuffle among in splits that are larger.
+      max_corrupt_records: so many records that cannot be used are left out, each with a warning; one more is an error.
 
     Raises:
       UserError: the numbers do not fit together.
@@ -41,14 +52,23 @@ class VideoDataset:
     dense_frames: int = 32
     dense_stride: int = 2
     sparse_frames: int = 4
+    sampling: str = SPAN
+    short_videos: str = HOLD
+    frame_rate: float | None = None
     crop: int = 160
     train_jitter: tuple[int, int] = (182, 228)
     test_short_side: int = 182
     flip: bool = True
+    randaugment_layers: int = 0
+    randaugment_magnitude: float = 9.0
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
     cache_megabytes: int = 512
     shuffle_buffer: int = 512
+    max_corrupt_records: int = 0
 
     def __post_init__(self):
+        filesystems.load_for(self.directory)
         if self.sparse_frames < 1 or self.dense_frames % self.sparse_frames:
             raise UserError(
                 "VideoDataset: expected dense_frames to be a multiple of sparse_frames, "
@@ -64,6 +84,23 @@ class VideoDataset:
                 f"VideoDataset: expected test_short_side to be no less than the crop of {self.crop}, "
                 f"found {self.test_short_side}"
             )
+        for name, known in (("sampling", (SPAN, SEGMENTS)), ("short_videos", (HOLD, LOOP))):
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"VideoDataset: expected {name} to be {' or '.join(known)}, found '{getattr(self, name)}'"
+                )
+        if self.frame_rate is not None and self.frame_rate <= 0:
+            raise UserError(f"VideoDataset: expected a positive frame_rate or None, found {self.frame_rate}")
+        if self.randaugment_layers < 0 or not 0 <= self.randaugment_magnitude <= 10:
+            raise UserError(
+                "VideoDataset: expected randaugment_layers of 0 or more and a randaugment_magnitude of 0 to 10, found "
+                f"{self.randaugment_layers} and {self.randaugment_magnitude}"
+            )
+        if min(self.mixup_alpha, self.cutmix_alpha, self.max_corrupt_records) < 0:
+            raise UserError(
+                "VideoDataset: expected mixup_alpha, cutmix_alpha and max_corrupt_records of 0 or more, found "
+                f"{self.mixup_alpha}, {self.cutmix_alpha} and {self.max_corrupt_records}"
+            )
 
     @property
     def span(self) -> int:
@@ -75,6 +112,17 @@ class VideoDataset:
         """Source frames between two sparse frames."""
         return self.span // self.sparse_frames
 
+    @property
+    def frame_sampling(self) -> Sampling:
+        """Which frames of a video make a clip."""
+        segments = self.dense_frames if self.sampling == SEGMENTS else None
+        return Sampling(segments, self.short_videos, self.frame_rate)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training clips are mixed, so that their labels are shares of several classes."""
+        return self.mixup_alpha > 0 or self.cutmix_alpha > 0
+
     def labels(self) -> list[str]:
         """Returns the labels in the order of their indices.
 
@@ -82,6 +130,14 @@ class VideoDataset:
           UserError: the folder or the label map is missing.
         """
         return self._read(LABELS)
+
+    def manifest(self) -> dict:
+        """Returns what the preparation wrote down: counts, checksums, rejected videos, options.
+
+        Raises:
+          UserError: the folder or the manifest is missing.
+        """
+        return self._read(MANIFEST)
 
     def num_videos(self, splits: Sequence[str]) -> int:
         """Returns the number of videos in the splits together."""
@@ -93,7 +149,7 @@ class VideoDataset:
         Raises:
           UserError: the folder, a split or one of its files is missing, or a split is empty.
         """
-        contents = self._read(MANIFEST)["splits"]
+        contents = self.manifest()["splits"]
         shards = []
         for split in splits:
             if not contents.get(split, {}).get("videos"):

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.data.annotations import VIDEO_SUFFIXES
 from tsnet_tf.data.decode import VideoError, open_video
-from tsnet_tf.data.sources import VIDEO_SUFFIXES
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import read_metadata
 from tsnet_tf.export.windows import moments, sliding_clips

@@ -127,11 +127,12 @@ def fit(
       seed: of the clips.
     """
     space = model.space
+    accuracy = keras.metrics.CategoricalAccuracy if dataset.mixes else keras.metrics.SparseCategoricalAccuracy
     with strategy.scope():
         model.compile(
             weight_optimizer(pace.steps),
             loss=_SmoothedCrossEntropy(space.classes, label_smoothing),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            metrics=[accuracy(name="accuracy")],
             jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
@@ -146,6 +147,7 @@ def fit(
             seed=seed,
             input_context=context,
             skip_batches=done,
+            soft_labels=True,
         )
 
     train_loop(
@@ -160,13 +162,19 @@ def fit(
 
 
 class _SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of logits with integer labels, ``smoothing`` of the probability spread over all classes."""
+    """Cross-entropy of logits with labels, ``smoothing`` of the probability spread over all classes.
+
+    Labels are integers ``[batch]``, or each class's share ``[batch, classes]``, which mixed clips have.
+    """
 
     def __init__(self, classes: int, smoothing: float):
         super().__init__(name="cross_entropy")
         self._classes, self._smoothing = classes, smoothing
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        target = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), [-1]), self._classes)
+        if y_true.shape.rank == 2 and y_true.shape[-1] == self._classes:
+            target = tf.cast(y_true, tf.float32)
+        else:
+            target = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), [-1]), self._classes)
         target = target * (1.0 - self._smoothing) + self._smoothing / self._classes
         return tf.nn.softmax_cross_entropy_with_logits(target, y_pred)

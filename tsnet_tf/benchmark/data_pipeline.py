@@ -1,0 +1,171 @@
+"""The data pipeline against bare JPEG decoding and the Model Garden's pipeline; preparation against bare PyAV."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable
+
+import av
+import gin
+import tensorflow as tf
+
+from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
+from tsnet_tf.data import decode, demo_videos, pipeline, schema, shards
+from tsnet_tf.data.annotations import Annotation
+from tsnet_tf.data.video_dataset import VideoDataset
+
+SHARD = "train-00000-of-00001.tfrecord"
+CLASSES = ["a", "b", "c"]
+
+
+def reading(
+    folder: str, height: int, width: int, videos: int, batch_size: int, batches: int, repeats: int, **settings
+) -> dict[str, float]:
+    """Makes training clips of the dense stream in three ways, from the same records in memory.
+
+    Args:
+      folder: where the records are written.
+      height, width: of the stored frames, pixels.
+      videos: number of records.
+      batch_size: clips at once.
+      batches: in one measurement.
+      repeats: measurements of each, interleaved.
+      **settings: of the `VideoDataset`.
+
+    Returns:
+      Median clips per second of ``decode_jpeg`` alone over as many of the same frames, of our pipeline (``ours``)
+      and of the Model Garden's; and the median ratios ``ours_to_decode_jpeg`` and ``ours_to_model_garden``.
+    """
+    write_records(folder, height, width, videos)
+    dataset = VideoDataset(folder, **settings)
+    records = [record.numpy() for record in tf.data.TFRecordDataset(os.path.join(folder, SHARD))]
+    ours = (
+        pipeline.train_clips(
+            dataset, ["train"], batch_size=batch_size, frames=dataset.dense_frames,
+            frame_stride=dataset.dense_stride, seed=0,
+        )
+    )  # fmt: skip
+    theirs = _model_garden(records, dataset, batch_size)
+    encoded = [frame for record in records for frame in schema.parse_video(tf.constant(record))[0].numpy()]
+    taken = batches * batch_size
+
+    def take(made: tf.data.Dataset) -> Callable[[], None]:
+        # Started anew each time: a pipeline that waits would go on decoding while the others are measured.
+        def action() -> None:
+            for _ in made.take(batches):
+                pass
+
+        return action
+
+    actions = {
+        "decode_jpeg": lambda: _decode_only(encoded, taken * dataset.dense_frames),
+        "ours": take(ours),
+        "model_garden": take(theirs),
+    }
+    seconds = interleaved_seconds(actions, repeats)
+    return {
+        **{name: taken / statistics.median(found) for name, found in seconds.items()},
+        "ours_to_decode_jpeg": median_ratio(seconds["decode_jpeg"], seconds["ours"]),
+        "ours_to_model_garden": median_ratio(seconds["model_garden"], seconds["ours"]),
+    }
+
+
+def preparation(folder: str, videos: int, repeats: int, height: int = 240, width: int = 320) -> dict[str, float]:
+    """Prepares H.264 files at a short side of 256 pixels in one thread, and does so with PyAV and a JPEG encoder alone.
+
+    Returns:
+      Median videos per second of either, ``ours`` and ``pyav``, and their median ratio ``ours_to_pyav``.
+    """
+    os.makedirs(folder, exist_ok=True)
+    names = [f"{number}.mp4" for number in range(videos)]
+    for number, name in enumerate(names):
+        frames = tf.cast(_pictures(number, height, width), tf.uint8).numpy()
+        demo_videos.write_video(os.path.join(folder, name), frames)
+    shard = shards.Shard("train", 0, 1, tuple(Annotation(name, "a", "train") for name in names))
+
+    def ours() -> None:
+        shards.write_shard(shard, folder, folder, {"a": 0}, 256, 90, decode.Limits())
+        os.remove(os.path.join(folder, shard.report_name))
+
+    def bare() -> None:
+        size = {"width": round(width * 256 / height), "height": 256}
+        for name in names:
+            with av.open(os.path.join(folder, name)) as container:
+                for frame in container.decode(video=0):
+                    picture = frame.to_ndarray(format="rgb24", interpolation="BICUBIC", **size)
+                    tf.io.encode_jpeg(picture, quality=90).numpy()
+
+    seconds = interleaved_seconds({"ours": ours, "pyav": bare}, repeats)
+    return {
+        **{name: videos / statistics.median(found) for name, found in seconds.items()},
+        "ours_to_pyav": median_ratio(seconds["pyav"], seconds["ours"]),
+    }
+
+
+def write_records(folder: str, height: int, width: int, videos: int) -> None:
+    """Writes demo videos of 80 frames, at another size, as records."""
+    os.makedirs(folder, exist_ok=True)
+    with tf.io.TFRecordWriter(os.path.join(folder, SHARD)) as writer:
+        for number in range(videos):
+            pictures = tf.cast(_pictures(number, height, width), tf.uint8)
+            writer.write(
+                schema.serialize_video(
+                    [tf.io.encode_jpeg(picture, quality=90).numpy() for picture in pictures],
+                    height=height,
+                    width=width,
+                    frame_rate=30.0,
+                    label_index=number % len(CLASSES),
+                    label_text=CLASSES[number % len(CLASSES)],
+                    media_id=f"{number}.mp4",
+                )
+            )
+    with open(os.path.join(folder, "labels.json"), "w") as file:
+        json.dump(CLASSES, file)
+    with open(os.path.join(folder, "manifest.json"), "w") as file:
+        json.dump({"splits": {"train": {"videos": videos, "videos_per_shard": [videos]}}}, file)
+
+
+def _pictures(number: int, height: int, width: int) -> tf.Tensor:
+    """A demo video at another size, float32 [frames, height, width, 3]."""
+    frames = demo_videos.draw_video(0, demo_videos.Video("train", "square", "rotate", number))
+    return tf.clip_by_value(tf.round(tf.image.resize(frames, (height, width), "bicubic")), 0.0, 255.0)
+
+
+def _decode_only(frames: list[bytes], count: int) -> None:
+    decoded = (
+        tf.data.Dataset.from_tensor_slices(frames)
+        .repeat()
+        .take(count)
+        .map(
+            lambda frame: tf.io.decode_jpeg(frame, channels=3, dct_method="INTEGER_ACCURATE"),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    )
+    decoded.reduce(0, lambda number, _: number + 1).numpy()
+
+
+def _model_garden(records: list[bytes], dataset: VideoDataset, batch_size: int) -> tf.data.Dataset:
+    """Its training pipeline for clips of the same size, as `official.vision` puts it together."""
+    with gin.unlock_config():  # it registers settings of its own
+        from official.vision.configs import video_classification
+        from official.vision.dataloaders import video_input
+
+    config = video_classification.DataConfig(
+        feature_shape=(dataset.dense_frames, dataset.crop, dataset.crop, 3),
+        temporal_stride=dataset.dense_stride,
+        min_image_size=dataset.test_short_side,
+        num_classes=len(CLASSES),
+        one_hot=False,
+    )
+    decoder, parser = video_input.Decoder(), video_input.Parser(config)
+    return (
+        tf.data.Dataset.from_tensor_slices(records)
+        .shuffle(len(records))
+        .repeat()
+        .map(decoder.decode, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(parser.parse_fn(is_training=True), num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(batch_size, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )

@@ -1,0 +1,166 @@
+"""Which videos there are, with their labels and splits; the label map; a choice of classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "validate": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
+VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Annotation:
+    """One video. ``path`` is relative to the folder of the videos, with forward slashes, or complete."""
+
+    path: str
+    label: str
+    split: str
+
+
+def read_text(path: str, flag: str, kind: str) -> str:
+    """Reads a text file in UTF-8, with or without a byte order mark.
+
+    Args:
+      path: of the file.
+      flag: what the user named the file with, for the message.
+      kind: what is expected there, such as "a CSV file".
+
+    Raises:
+      UserError: there is no such file, or it is of another encoding.
+    """
+    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+        raise UserError(f"{flag}: expected {kind}, found nothing at '{path}'")
+    with tf.io.gfile.GFile(path, "rb") as file:
+        try:
+            return file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{flag}: expected {kind} in UTF-8, found in '{path}': {error}") from error
+
+
+def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Annotation]:
+    """Sorts annotations by path; the same one twice counts once.
+
+    Args:
+      annotations: each with the place where it was found, such as "line 3 of 'a.csv'".
+      flag: what the user named the file with, for the message.
+
+    Raises:
+      UserError: a video has two labels or two splits.
+    """
+    found: dict[str, Annotation] = {}
+    for annotation, where in annotations:
+        first = found.setdefault(annotation.path, annotation)
+        if first != annotation:
+            raise UserError(
+                f"{flag}: expected one label and split per video, found '{annotation.path}' as '{first.label}' in "
+                f"{first.split} and, in {where}, as '{annotation.label}' in {annotation.split}"
+            )
+    return sorted(found.values())
+
+
+def read_labels(path: str, flag: str = "--labels") -> list[str]:
+    """Reads a label map: one label per line, a JSON list, or a JSON object of label to index.
+
+    In the first two the position is the label's index. The third is Something-Something's ``labels.json``.
+
+    Raises:
+      UserError: the file is missing or empty, is none of these, or names a label or an index twice.
+    """
+    text = read_text(path, flag, "a file with one label per line or a JSON list")
+    if text.lstrip().startswith(("[", "{")):
+        labels = _labels_of_json(text, path, flag)
+    else:
+        labels = [line.strip() for line in text.splitlines() if line.strip()]
+    if not labels:
+        raise UserError(f"{flag}: expected at least one label in '{path}', found none")
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated:
+        raise UserError(f"{flag}: expected each label once in '{path}', found '{repeated[0]}' more than once")
+    return labels
+
+
+def label_map(annotations: Iterable[Annotation], given: Sequence[str] | None = None) -> list[str]:
+    """Returns the labels in the order of their indices: as ``given``, else all that occur, sorted.
+
+    Raises:
+      UserError: an annotation has a label that is not in ``given``.
+    """
+    used = sorted({annotation.label for annotation in annotations})
+    if given is None:
+        return used
+    known = set(given)
+    unknown = [label for label in used if label not in known]
+    if unknown:
+        raise UserError(
+            f"--labels: expected every label of the annotations in the label map, found {len(unknown)} that are not: "
+            f"{', '.join(repr(label) for label in unknown[:5])}"
+        )
+    return list(given)
+
+
+def draw_classes(annotations: Iterable[Annotation], count: int, seed: int) -> list[str]:
+    """Draws ``count`` of the classes that occur, sorted; the same seed draws the same, in whatever order they come.
+
+    Raises:
+      UserError: there are fewer classes.
+    """
+    labels = sorted({annotation.label for annotation in annotations})
+    if count > len(labels):
+        raise UserError(
+            f"--random_classes: expected at most the {len(labels)} classes of the annotations, found {count}"
+        )
+    return sorted(sorted(labels, key=lambda label: stable_hash(seed, label))[:count])
+
+
+def of_classes(annotations: Sequence[Annotation], classes: Sequence[str]) -> list[Annotation]:
+    """Returns the annotations of the given classes.
+
+    Raises:
+      UserError: a class has no video.
+    """
+    missing = sorted(set(classes) - {annotation.label for annotation in annotations})
+    if missing:
+        raise UserError(
+            f"--classes: expected classes of the annotations, found {len(missing)} that are none: "
+            f"{', '.join(repr(label) for label in missing[:5])}"
+        )
+    kept = set(classes)
+    return [annotation for annotation in annotations if annotation.label in kept]
+
+
+def stable_hash(*parts: object) -> str:
+    """Returns a hexadecimal digest that is the same on every machine and in every process."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def _labels_of_json(text: str, path: str, flag: str) -> list[str]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{flag}: expected a JSON list in '{path}', found {error}") from error
+    if isinstance(value, list) and all(isinstance(label, str) for label in value):
+        return value
+    if isinstance(value, dict) and all(str(index).isdecimal() for index in value.values()):
+        labels = sorted(value, key=lambda label: int(value[label]))
+        if [int(value[label]) for label in labels] != list(range(len(labels))):
+            raise UserError(
+                f"{flag}: expected a JSON list of strings, or an object with the indices 0 to {len(labels) - 1}, each "
+                f"once, in '{path}', found others"
+            )
+        return labels
+    raise UserError(f"{flag}: expected a JSON list of strings in '{path}', found something else")

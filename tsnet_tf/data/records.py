@@ -1,0 +1,151 @@
+"""Reading records with their names, and what happens to those that cannot be used.
+
+A record that is torn, of another schema, of an unknown label or with a frame that is no JPEG is told in one line that
+names its file and its number in it, counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tsnet_tf import console
+from tsnet_tf.data import schema
+from tsnet_tf.errors import UserError
+
+
+class Faults:
+    """Counts the records that are left out of one pipeline, each once; one more than allowed ends the run."""
+
+    def __init__(self, most: int, classes: int):
+        """Starts at none.
+
+        Args:
+          most: number of records that may be left out.
+          classes: labels must be below.
+        """
+        self._most, self.classes = most, classes
+        self.left_out = 0
+        self._known: set[tuple[str, int]] = set()
+
+    def add(self, path: str, number: int, found: str, count: int = 1) -> None:
+        """Leaves out ``count`` records from the ``number``-th of a file on.
+
+        Raises:
+          UserError: that is one too many.
+        """
+        if (path, number) in self._known:  # it comes again in every round
+            return
+        self._known.add((path, number))
+        self.left_out += count
+        line = f"record {number} of '{path}': expected the frames and label of a video, found {found}"
+        if self.left_out > self._most:
+            allowed = f"; VideoDataset.max_corrupt_records allows {self._most}" if self._most else ""
+            raise UserError(f"{line}{allowed}")
+        console.warn(f"{line}; left out ({self.left_out} of at most {self._most} records)")
+
+    def add_end(self, path: str, number: int, count: int) -> None:
+        """Leaves out what should have come after the first ``number`` of a file's ``count`` records.
+
+        Raises:
+          UserError: that is one too many.
+        """
+        if number > count:
+            self.add(path, count, f"{number - count} records more than manifest.json says", number - count)
+        elif number < count:
+            self.add(
+                path, number, f"the file torn there, with {count - number} of {count} records lost", count - number
+            )
+
+
+def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[tuple[str, int, bytes]]:
+    """Reads all usable records into memory: (file, number in the file, record) of each.
+
+    Frames are not decoded, so a faulty one is found later.
+
+    Args:
+      shards: path and number of records of each file.
+      faults: told of what cannot be used.
+    """
+    found = []
+    for path, count in shards:
+        number = -1
+        try:
+            for number, record in enumerate(tf.data.TFRecordDataset(path)):  # noqa: B007
+                fault = schema.fault(record.numpy(), faults.classes, decode_frames=False)
+                if fault:
+                    faults.add(path, number, fault)
+                else:
+                    found.append((path, number, record.numpy()))
+        except tf.errors.DataLossError:
+            pass  # the next line counts what is lost
+        faults.add_end(path, number + 1, count)
+    if not found:
+        raise UserError(f"expected usable records in {', '.join(path for path, _ in shards)}, found none")
+    return found
+
+
+def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:
+    """Reads one file, inside a graph.
+
+    Args:
+      path: of the file, scalar string.
+      count: number of records that it should have, int64 scalar.
+      faults: told when there are fewer.
+
+    Returns:
+      Data set of (path, number in the file, record).
+    """
+    records = tf.data.TFRecordDataset(path).enumerate().ignore_errors()  # a torn file ends before the torn record
+    end = tf.data.Dataset.from_tensors((np.int64(-1), b""))
+
+    def note(read_so_far: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]) -> tuple:
+        number, record = element
+        return tf.maximum(read_so_far, number + 1), (number, record, read_so_far)
+
+    def told_at_the_end(number: tf.Tensor, record: tf.Tensor, read_so_far: tf.Tensor) -> tf.Tensor:
+        def tell() -> tf.Tensor:
+            return _in_python(lambda *values: faults.add_end(*values), path, read_so_far, count)
+
+        at_the_end = number < 0
+        return tf.cond(at_the_end & tf.not_equal(read_so_far, count), tell, lambda: ~at_the_end)
+
+    numbered = records.concatenate(end).scan(np.int64(0), note).filter(told_at_the_end)
+    return numbered.map(lambda number, record, _: (path, number, record))
+
+
+def try_map(records: tf.data.Dataset, step: Callable, faults: Faults) -> tf.data.Dataset:
+    """Maps like `tf.data.Dataset.map`, in order, but a record for which ``step`` fails is told and left out.
+
+    Args:
+      records: of (anything, path, number in the file, record).
+      step: from these to an element.
+      faults: told of what cannot be used.
+    """
+
+    def tell(_: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        def add(path: str, number: int, record: bytes) -> None:
+            faults.add(path, number, schema.fault(record, faults.classes) or "what cannot be decoded")
+
+        return _in_python(add, path, number, record)
+
+    def attempt(*element: tf.Tensor) -> tf.data.Dataset:
+        one = tf.data.Dataset.from_tensors(element)
+        # The second half runs only if the first has nothing; it tells, and has nothing either.
+        return one.map(step).ignore_errors().concatenate(one.filter(tell).map(step)).take(1)
+
+    return records.interleave(
+        attempt, cycle_length=tf.data.AUTOTUNE, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def _in_python(function: Callable, path: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
+    """Calls ``function`` from a graph, for its effect; false."""
+
+    def call(path: tf.Tensor, *values: tf.Tensor) -> bool:
+        function(path.numpy().decode(), *(value.numpy() for value in values))
+        return False
+
+    return tf.ensure_shape(tf.py_function(call, [path, *values], tf.bool), [])

@@ -1,0 +1,84 @@
+"""Kinetics' annotation files, and the clips as downloaders name them: ``<youtube id>_<start>_<end>.<any>``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tsnet_tf import console
+from tsnet_tf.data.annotations import VIDEO_SUFFIXES, Annotation, unique
+from tsnet_tf.data.sources import csv_file
+from tsnet_tf.errors import UserError
+
+FLAG = "--kinetics"
+COLUMNS = ("youtube_id", "time_start", "time_end", "split")
+_CLIP = re.compile(r"(.+_\d{6}_\d{6})\.[^.]+$")
+
+
+def read(paths: Sequence[str], videos: str) -> list[Annotation]:
+    """Reads annotation files with the columns label, youtube_id, time_start, time_end (seconds) and split.
+
+    Rows without a label, as in the published test files of some editions, are left out, and counted in one line.
+
+    Args:
+      paths: the files, of one split each or of several.
+      videos: folder of the clips, which may be nested in it in any way: by class, by split.
+
+    Returns:
+      Annotations sorted by path, relative to ``videos``. A clip that is not there has the path it would have directly
+      in ``videos`` as .mp4.
+
+    Raises:
+      UserError: a file is missing, lacks a column, has a faulty row, or no row has a label.
+    """
+    found = _clips(videos)
+    annotations, unlabelled = [], 0
+    for path in paths:
+        for row, where in csv_file.rows_of(path, FLAG, COLUMNS):
+            split = csv_file.split_of(row["split"], FLAG, where)
+            if not row.get("label"):
+                unlabelled += 1
+                continue
+            name = _clip_name(row, where)
+            annotations.append((Annotation(found.get(name, f"{name}.mp4"), row["label"], split), where))
+    if not annotations:
+        raise UserError(f"{FLAG}: expected rows with a label in {', '.join(paths)}, found none")
+    if unlabelled:
+        console.warn(f"{unlabelled} rows have no label, as test splits may; they are not prepared")
+    return unique(annotations, FLAG)
+
+
+def _clip_name(row: dict[str, str], where: str) -> str:
+    try:
+        start, end = (round(float(row[column])) for column in ("time_start", "time_end"))
+    except ValueError:
+        raise UserError(
+            f"{FLAG}: expected time_start and time_end in seconds in {where}, found '{row['time_start']}' and "
+            f"'{row['time_end']}'"
+        ) from None
+    return f"{row['youtube_id']}_{start:06d}_{end:06d}"
+
+
+def _clips(videos: str) -> dict[str, str]:
+    """Returns each clip's name to its path relative to ``videos``; of several, a usual suffix and the first path win.
+
+    What is named like a clip is not asked whether it is a folder: on an object store each question is a request.
+    """
+    found: dict[str, list[str]] = {}
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        for name in tf.io.gfile.listdir(os.path.join(videos, folder)):
+            path = f"{folder}{name.rstrip('/')}"
+            match = _CLIP.match(name)
+            if match:
+                found.setdefault(match[1], []).append(path)
+            elif not name.startswith(".") and tf.io.gfile.isdir(os.path.join(videos, path)):
+                folders.append(f"{path}/")
+    return {
+        name: min(paths, key=lambda path: (not path.lower().endswith(VIDEO_SUFFIXES), path))
+        for name, paths in found.items()
+    }
