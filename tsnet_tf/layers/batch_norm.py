@@ -73,8 +73,10 @@ class BatchNorm(keras.layers.Layer):
             return x + tf.cast(beta, x.dtype)
         [gamma] = scales
         if self.statistics == "moving" and not training:
-            scale = gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
-            offset = beta - self.moving_mean * scale
+            moving = (tf.convert_to_tensor(value) for value in (self.moving_mean, self.moving_variance))
+            mean, variance = (sampled(self.execution, value, [channels]) for value in moving)
+            scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+            offset = beta - mean * scale
             y = x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
         elif self.synchronized and _replicas() > 1:
             y, mean, variance = self._normalise_together(x, gamma, beta)
