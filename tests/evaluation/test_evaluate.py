@@ -1,6 +1,7 @@
 """The whole evaluation on a few records, with models whose answer is plain to see."""
 
 import csv
+import dataclasses
 import json
 
 import keras
@@ -129,7 +130,7 @@ def grey(level):
 def test_videos_missing_or_double_are_counted_and_named(tmp_path, write_records, brightness, warned):
     # A repeated video must not count twice: wrong both times, it would bring top-1 down to 1/3 instead of 1/2.
     videos = [("good.mp4", 0, grey(0)), ("twice.mp4", 0, grey(255)), ("twice.mp4", 0, grey(255))]
-    dataset = write_records(tmp_path / "data", videos, claimed=5)
+    dataset = dataclasses.replace(write_records(tmp_path / "data", videos, claimed=5), max_corrupt_records=2)
     (tmp_path / "data" / "rejects.csv").write_text(
         "path,label,split,reason\nbroken.mp4,dark,test,has no frames\nother.mp4,dark,train,is missing\n"
     )
@@ -139,7 +140,7 @@ def test_videos_missing_or_double_are_counted_and_named(tmp_path, write_records,
     shard = "test-00000-of-00001.tfrecord"
     assert result["missing"] == [f"{shard}, record 3", f"{shard}, record 4", "broken.mp4"]
     assert result["repeated"] == ["twice.mp4"]
-    assert warned == [
+    assert [line for line in warned if line.startswith("test: ")] == [
         f"test: 3 videos are missing: {shard}, record 3, {shard}, record 4, broken.mp4",
         "test: 1 videos are there more than once and counted once: twice.mp4",
     ]

@@ -76,12 +76,12 @@ class Predictor:
                     seen = until
                     yield row
 
-        with open_video(video, short_side=self.metadata["short_side"]) as (pictures, frame_rate):
-            source = sliding_clips(_of_one_size(pictures), frames, stride, hop)
+        with open_video(video, short_side=self.metadata["short_side"]) as opened:
+            source = sliding_clips(_of_one_size(opened), frames, stride, hop)
             timeline = _Timeline(hop)
             for row in moments(probabilities(source), math.ceil(frames * stride / hop)):
                 timeline.add(int(row.argmax()), float(row.max()))
-        frame_rate = frame_rate or _USUAL_FRAME_RATE
+        frame_rate = opened.frame_rate or _USUAL_FRAME_RATE
         mean = total / clips
         return {
             "video": video,
