@@ -89,7 +89,9 @@ def _read(name: str, folder: str) -> Run:
     metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
     if not metrics:
         missing.append(f"{name}: no metrics.jsonl: it ended before its first report")
-    reached = f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
+    reached = (
+        f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
+    )
     space = content("space.json", lambda text: genotype.loads(text, f"{name}/space.json"))
     run = Run(
         name=name,
