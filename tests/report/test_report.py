@@ -73,6 +73,14 @@ def write_whole(folder):
     (folder / "summary.json").write_text(json.dumps({"steps": [], "final": final, "seconds_total": 793.1304345}))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished progressive search with its report, and the pictures' names."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_whole(folder)
+    return folder, names(report(str(folder)))
+
+
 def numbers(page):
     return {float(value) for value in re.findall(r'<data value="([^"]+)"', page)}
 
@@ -91,11 +99,11 @@ def test_progressive_search_in_the_order_of_its_steps(tmp_path):
     assert written[-1] == str(tmp_path / "report.html")
 
 
-def test_everything_of_a_finished_search_is_in_the_page(tmp_path):
-    write_whole(tmp_path)
+def test_everything_of_a_finished_search_is_in_the_page(whole):
+    folder, drawn = whole
     pictures = ("architecture", "architecture_sparse", "architecture_train", "film_strip_sparse", "heat_map_sparse")
-    assert names(report(str(tmp_path))) == both_themes(*pictures, "curves", "trade_off", "confusion_train")
-    page = (tmp_path / "report.html").read_text()
+    assert drawn == both_themes(*pictures, "curves", "trade_off", "confusion_train")
+    page = (folder / "report.html").read_text()
     assert "What is missing" not in page
     # Every number is the one that the run wrote, with all its digits.
     assert {0.0123456789, 0.4, 77.125, 0.0131, 2.6390573296, 1.0123456789, 0.1512345} <= numbers(page)
@@ -103,10 +111,8 @@ def test_everything_of_a_finished_search_is_in_the_page(tmp_path):
     assert "75.1 %" in page and "<b>" not in page
 
 
-def test_page_asks_for_nothing(tmp_path):
-    write_whole(tmp_path)
-    report(str(tmp_path))
-    page = (tmp_path / "report.html").read_text()
+def test_page_asks_for_nothing(whole):
+    page = (whole[0] / "report.html").read_text()
     addresses = re.findall(r'(?:src|srcset|href)="([^"]{,30})', page)
     assert addresses and all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in addresses)
     assert "<script" not in page and "url(" not in page
@@ -146,6 +152,7 @@ def test_broken_file_is_said_not_fatal(tmp_path):
     ).read_text().replace("&#x27;", "'")
 
 
+@pytest.mark.slow
 def test_several_folders_are_compared(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -158,10 +165,8 @@ def test_several_folders_are_compared(tmp_path):
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)], ids=["desk-light", "phone-dark"])
-def test_in_a_browser(tmp_path, chromium, width, dark):
-    write_whole(tmp_path)
-    report(str(tmp_path))
-    address = f"file://{tmp_path}/report.html"
+def test_in_a_browser(whole, tmp_path, chromium, width, dark):
+    address = f"file://{whole[0]}/report.html"
     with chromium(width, dark) as window:
         window.open(address)
         assert window.requests() == [address]
