@@ -17,11 +17,12 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_NO_COMPILE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo images test test-slow lint format clean
 
 help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
+	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the long tests: full-size model, replicas, end to end"
 	@echo "make lint       ruff, without changing anything"
@@ -48,8 +49,16 @@ demo: $(READY)
 	@video=$$(awk -F, '$$3 == "test" { print $$1; exit }' $(RUN)/videos/annotations.csv); \
 	$(PY) bin/predict.py --saved_model=$(RUN)/saved_model --video=$(RUN)/videos/$$video
 	@$(PY) bin/report.py --workdir=$(RUN)
-	@echo "Everything is in $(RUN)/ (start with $(RUN)/summary.json and $(RUN)/report/)."
+	@echo "Everything is in $(RUN)/. Open $(RUN)/report.html in a browser; the numbers are in $(RUN)/summary.json."
 	@echo "Curves: $(VENV)/bin/tensorboard --logdir $(RUN)"
+
+# The pictures in README.md, from the demo's run folder.
+images: $(READY)
+	@$(PY) bin/report.py --workdir=$(RUN)
+	@for name in architecture film_strip_sparse; do \
+	  cp $(RUN)/report/$$name.png $(RUN)/report/$${name}_dark.png $(RUN)/report/$$name.svg docs/images/; done
+	@chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1280,1900 \
+	  --screenshot=docs/images/report.png file://$(abspath $(RUN))/report.html 2>/dev/null
 
 test: lint
 	@$(PY) -m pytest -n 2

@@ -9,7 +9,7 @@ setup(
     author="The tsnet_tf authors",
     license="Apache-2.0",
     packages=find_packages(include=["tsnet_tf", "tsnet_tf.*"]),
-    package_data={"tsnet_tf.space": ["archive/*.json"]},
+    package_data={"tsnet_tf.space": ["archive/*.json"], "tsnet_tf.report": ["published.json", "page.css"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "tensorflow>=2.17,<2.21",

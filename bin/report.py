@@ -1,12 +1,18 @@
-"""Draws the pictures of a run: the architectures, and how the search went.
+"""Writes the report of a run: one self-contained page with what was found and how the search went.
 
   python bin/report.py --workdir=runs/demo
+  python bin/report.py --workdir=runs/demo --compare_with=runs/demo_seed1 --compare_with=runs/demo_seed2
 
-Writes PNG and SVG files to <workdir>/report/. The folder may be one run, or a progressive search with one per step.
+Writes <workdir>/report.html, and its pictures as PNG and SVG files to <workdir>/report/. The folder may be one run, or
+a progressive search with one per step; a run need not have finished.
 """
+
+from absl import flags
 
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
+
+COMPARE_WITH = flags.DEFINE_multi_string("compare_with", [], "Another folder for the same report; repeatable.")
 
 
 def main() -> None:
@@ -14,7 +20,7 @@ def main() -> None:
 
     if not cli.WORKDIR.value:
         raise UserError("expected --workdir=DIR, found none")
-    report.report(cli.WORKDIR.value)
+    report.report(cli.WORKDIR.value, COMPARE_WITH.value)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 import re
 
+import matplotlib
 import pytest
 
-from tsnet_tf.report.drawing import draw
+from tsnet_tf.report.drawing import draw, figure_of
+from tsnet_tf.report.figures import DARK, LIGHT
+from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import Group, Space, Stream, choices, only, pick
@@ -32,7 +35,7 @@ def texts(path):
 
 
 def test_shows_channels_depths_and_costs(tmp_path):
-    png, svg = draw(HAND_MADE, str(tmp_path / "architecture"))
+    png, svg, *_ = draw(HAND_MADE, str(tmp_path / "architecture"))
     assert open(png, "rb").read(4) == b"\x89PNG"
     shown = texts(svg)
     for text in (
@@ -56,7 +59,7 @@ def test_shows_channels_depths_and_costs(tmp_path):
 
 @pytest.mark.parametrize("on, kind", [(True, "time-strided convolution"), (False, "time to channel")])
 def test_single_stream_has_no_fusion_legend(tmp_path, on, kind):
-    _, svg = draw(HAND_MADE if on else only(HAND_MADE, ["sparse"]), str(tmp_path / "a"))
+    _, svg, *_ = draw(HAND_MADE if on else only(HAND_MADE, ["sparse"]), str(tmp_path / "a"))
     assert (kind in texts(svg)) == on
 
 
@@ -76,3 +79,40 @@ def test_the_papers_space_is_drawn(tmp_path):
 def test_open_choices_cannot_be_drawn(tmp_path):
     with pytest.raises(ValueError, match="expected a genotype to draw, found open choices in 'table1'"):
         draw(table1(), str(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("name", [*genotype.archived(), "hand-made"])
+def test_no_text_overlaps_or_is_cut(assert_readable, name):
+    # Vector graphics: what holds at one size holds at every zoom.
+    assert_readable(figure_of(HAND_MADE if name == "hand-made" else genotype.load(name), LIGHT))
+
+
+def test_light_and_dark(tmp_path):
+    files = draw(HAND_MADE, str(tmp_path / "a"))
+    assert [path.removeprefix(str(tmp_path)) for path in files] == ["/a.png", "/a.svg", "/a_dark.png", "/a_dark.svg"]
+    for path, theme in ((files[1], LIGHT), (files[3], DARK)):
+        svg = open(path, encoding="utf-8").read()
+        assert f"fill: {theme.paper}" in svg and theme.ink in svg
+
+
+def luminance(colour):
+    """WCAG 2.1, relative luminance."""
+    channels = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_by_hand():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_contrast_is_wcag_aa(theme):
+    for text in (theme.ink, theme.pale):
+        assert min(contrast(text, theme.paper), contrast(text, theme.panel)) >= 4.5
+    for line in (theme.first, theme.second):
+        assert contrast(line, theme.paper) >= 4.5

@@ -1,16 +1,25 @@
 """Report draws what is there, and says what is not."""
 
+import base64
 import json
 import os
+import re
 
 import pytest
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.report.curves import read_metrics
+from tsnet_tf.report.figures import DARK, LIGHT
 from tsnet_tf.report.report import report
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import choices, restrict, values_of
+
+SMALL = table1(resolution=64, sparse_width=0.25, depths=((1,),) * 4, hidden=8, classes=4)
+SECTIONS = ["Summary", "Architecture", "Search", "Accuracy and cost", "Confusion matrix"]
+SECTIONS += ["Configuration", "Versions and commands"]
+REACHABLE = "a, summary, details[open] [tabindex], section > div[tabindex], figure [tabindex], section > pre"
 
 
 def write_run(folder, started=0, with_genotype=True):
@@ -27,7 +36,53 @@ def write_run(folder, started=0, with_genotype=True):
 
 
 def names(written):
-    return {os.path.basename(path) for path in written if path.endswith(".png")}
+    return {os.path.basename(path).removesuffix(".png") for path in written if path.endswith(".png")}
+
+
+def both_themes(*files):
+    return {file + suffix for file in files for suffix in ("", "_dark")}
+
+
+def finish(folder, **summary):
+    costs = {"gmacs": 0.0123456789, "params_m": 0.4, "seconds": 77.125}
+    (folder / "summary.json").write_text(json.dumps({**costs, **summary}))
+
+
+def write_search(folder, started=0):
+    """A finished search step that recorded everything, with numbers that no rounding leaves alone."""
+    write_run(folder, started)
+    space = restrict(SMALL, ("sparse/s1/g1/expansion", "sparse/s2/g1/spatial_kernel"), values_of(smallest(SMALL)))
+    (folder / "config.gin").write_text("search.name = 'sparse'\nsearch.views = '1-center'\n")
+    (folder / "space.json").write_text(genotype.dumps(space))
+    widest = max(len(choice.values) for choice in choices(space))
+    rows = [{"step": s, "entropy": 2.0 - s, "probabilities": [[1 / widest] * widest] * 2} for s in (0, 1)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    entropies = {"start": 2.6390573296, "end": 1.0123456789}
+    finish(folder, step="sparse", target_gmacs=0.0131, entropy_nats=entropies, val_top1=0.1512345)
+
+
+def write_whole(folder):
+    """A finished progressive search of one step, with its training and evaluation."""
+    write_search(folder / "sparse")
+    write_run(folder / "train", started=1)
+    finish(folder / "train", step="train", steps=384)
+    evaluation = {"views": "10-center", "videos": 4, "gmacs_per_video": 0.123456789, "top1": 0.7512345, "top5": 1.0}
+    evaluation |= {"confusion": [[2, 1], [0, 1]], "labels": ["run <b>", "walk"]}
+    (folder / "train" / "evaluation.json").write_text(json.dumps(evaluation))
+    final = {"gmacs": 0.0123456789, "params_m": 0.4, "views": "10-center", "top1": 0.7512345, "top5": 1.0}
+    (folder / "summary.json").write_text(json.dumps({"steps": [], "final": final, "seconds_total": 793.1304345}))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished progressive search with its report, and the pictures' names."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_whole(folder)
+    return folder, names(report(str(folder)))
+
+
+def numbers(page):
+    return {float(value) for value in re.findall(r'<data value="([^"]+)"', page)}
 
 
 def test_progressive_search_in_the_order_of_its_steps(tmp_path):
@@ -35,23 +90,109 @@ def test_progressive_search_in_the_order_of_its_steps(tmp_path):
         write_run(tmp_path / name, started)
     (tmp_path / "data").mkdir()
     written = report(str(tmp_path))
-    steps = {f"architecture_{name}.png" for name in ("sparse", "attention", "a_last_training")}
-    assert names(written) == steps | {"architecture.png", "curves.png"}
+    steps = [f"architecture_{name}" for name in ("sparse", "attention", "a_last_training")]
+    assert names(written) == both_themes(*steps, "architecture", "curves")
     # The last run's architecture is the final one.
     final = (tmp_path / "report" / "architecture.svg").read_text()
     assert final == (tmp_path / "report" / "architecture_a_last_training.svg").read_text()
     assert all(os.path.exists(path) for path in written)
+    assert written[-1] == str(tmp_path / "report.html")
+
+
+def test_everything_of_a_finished_search_is_in_the_page(whole):
+    folder, drawn = whole
+    pictures = ("architecture", "architecture_sparse", "architecture_train", "film_strip_sparse", "heat_map_sparse")
+    assert drawn == both_themes(*pictures, "curves", "trade_off", "confusion_train")
+    page = (folder / "report.html").read_text()
+    assert "What is missing" not in page
+    # Every number is the one that the run wrote, with all its digits.
+    assert {0.0123456789, 0.4, 77.125, 0.0131, 2.6390573296, 1.0123456789, 0.1512345} <= numbers(page)
+    assert {384, 0.123456789, 0.7512345, 1.0, 793.1304345} <= numbers(page)
+    assert "75.1 %" in page and "<b>" not in page
+
+
+def test_page_asks_for_nothing(whole):
+    page = (whole[0] / "report.html").read_text()
+    addresses = re.findall(r'(?:src|srcset|href)="([^"]{,30})', page)
+    assert addresses and all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in addresses)
+    assert "<script" not in page and "url(" not in page
+    assert all(' alt="' in image for image in re.findall(r"<img [^>]+>", page))
 
 
 def test_single_run(tmp_path):
     write_run(tmp_path / "run")
-    assert names(report(str(tmp_path / "run"))) == {"architecture.png", "curves.png"}
+    assert names(report(str(tmp_path / "run"))) == both_themes("architecture", "architecture_run", "curves")
 
 
-def test_missing_parts_are_said(tmp_path, capsys):
-    write_run(tmp_path / "sparse", with_genotype=False)
-    assert names(report(str(tmp_path))) == {"curves.png"}
-    assert "sparse has no genotype.json yet" in capsys.readouterr().err
+def test_half_finished_search_has_a_page_that_says_so(tmp_path, capsys):
+    write_search(tmp_path / "sparse")
+    for file in ("genotype.json", "summary.json"):
+        (tmp_path / "sparse" / file).unlink()
+    assert names(report(str(tmp_path))) == both_themes("film_strip_sparse", "heat_map_sparse", "curves")
+    page = (tmp_path / "report.html").read_text()
+    said = capsys.readouterr().err
+    for file in ("genotype.json", "summary.json"):
+        line = f"sparse: no {file}: it is still running or ended early, after step 1"
+        assert line in page and line in said
+    assert "stopped after step 1" in page
+
+
+def test_run_that_failed_before_its_first_report(tmp_path):
+    (tmp_path / "config.gin").write_text("search.name = 'sparse'\n")
+    assert names(report(str(tmp_path))) == set()
+    assert "it ended before its first report" in (tmp_path / "report.html").read_text()
+
+
+def test_broken_file_is_said_not_fatal(tmp_path):
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / "genotype.json").write_text("{")
+    report(str(tmp_path / "run"))
+    assert "run: genotype.json cannot be read: run/genotype.json: expected JSON" in (
+        tmp_path / "run" / "report.html"
+    ).read_text().replace("&#x27;", "'")
+
+
+@pytest.mark.slow
+def test_several_folders_are_compared(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_whole(tmp_path / name)
+    assert "confusion_two_train" in names(report(str(tmp_path / "one"), [str(tmp_path / "two")]))
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "Report of one, two" in page
+    assert all(f">{name}</th>" in page for name in ("one/sparse", "one/train", "two/sparse", "two/train"))
+    assert page.count("The final model of") == 4  # a caption and its region's label, twice
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)], ids=["desk-light", "phone-dark"])
+def test_in_a_browser(whole, tmp_path, chromium, width, dark):
+    address = f"file://{whole[0]}/report.html"
+    with chromium(width, dark) as window:
+        window.open(address)
+        assert window.requests() == [address]
+        assert window.complaints() == []
+        # Only what scrolls by itself is wider than the window.
+        assert window.run("return [innerWidth, document.documentElement.scrollWidth]") == [width, width]
+        pictures = "return [...document.images].map(i => [i.naturalWidth > 0, i.alt.length > 0, i.currentSrc])"
+        shown = window.run(pictures)
+        assert len(shown) == 7 and all(drawn and alt for drawn, alt, _ in shown)
+        drawing = base64.b64decode(shown[0][2].split(",")[1]).decode()
+        assert f"fill: {(DARK if dark else LIGHT).paper}" in drawing
+        assert window.run("return [...document.querySelectorAll('h2')].map(h => h.innerText)") == SECTIONS
+        values = window.run("return [...document.querySelectorAll('data')].map(d => Number(d.value))")
+        assert 0.7512345 in values and 793.1304345 in values
+        colours = window.run("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
+        assert colours == (
+            ["rgb(232, 234, 237)", "rgb(22, 25, 29)"] if dark else ["rgb(43, 47, 54)", "rgb(255, 255, 255)"]
+        )
+        reached = []
+        for _ in range(window.run(f"return document.querySelectorAll('{REACHABLE}').length")):
+            window.press_tab()
+            reached.append(window.run("return document.activeElement.outerHTML.slice(0, 60)"))
+        assert reached[0].startswith('<a class="skip"') and not any(text.startswith("<body") for text in reached)
+        assert any(text.startswith("<summary") for text in reached) and any(text.startswith("<div") for text in reached)
+        window.screenshot(str(tmp_path / "page.png"))
+        assert (tmp_path / "page.png").stat().st_size > 50_000
 
 
 def test_metrics_of_a_resumed_and_killed_run(tmp_path):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import matplotlib
 import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tsnet_tf.report import figures
 
-COLOUR, TARGET_COLOUR = "#2f6fab", "#c8342b"
-
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One of the plots: a title with its unit, the value in ``metrics.jsonl`` and the one that it should approach."""
+    """One of the plots: a title with its unit, the value in ``metrics.jsonl`` and the one that it should approach.
+
+    A value that ends with a slash stands for all that begin so, a curve each.
+    """
 
     title: str
     value: str
@@ -26,6 +26,7 @@ class Panel:
 
 PANELS = (
     Panel("entropy of P(A | \u03b1), nats", "entropy"),
+    Panel("entropy by kind, part of the start's", "entropy/"),
     Panel("expected GMACs per view", "expected_gmacs", "target_gmacs"),
     Panel("training loss", "loss"),
     Panel("indicator on the validation batch", "indicator"),
@@ -51,40 +52,57 @@ def read_metrics(path: str) -> list[dict]:
 
 
 def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
-    """Draws a row of panels for every run to ``<path>.png`` and ``<path>.svg``.
+    """Draws a row of panels for every run, light and dark.
 
     Args:
       runs: name of the run to its metrics, as `read_metrics` gives them; a panel that a run has no values for is empty.
       path: file name without extension.
 
     Returns:
-      The two file names.
+      The four file names.
     """
-    with matplotlib.rc_context(figures.STYLE):
-        figure = Figure(figsize=(3.6 * len(PANELS), 2.7 * len(runs)), layout="constrained")
-        grid = figure.subplots(len(runs), len(PANELS), squeeze=False)
-        for row, (name, metrics) in enumerate(runs.items()):
-            for axes, panel in zip(grid[row], PANELS, strict=True):
-                _draw_panel(axes, panel, metrics)
-            grid[row][0].set_ylabel(name, fontweight="bold")
-        for axes in grid[-1]:
-            axes.set_xlabel("step")
-    return figures.save(figure, path)
+    return figures.save_themes(lambda theme: figure_of(runs, theme), path)
 
 
-def _draw_panel(axes: Axes, panel: Panel, metrics: list[dict]) -> None:
+def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:
+    """The curves as a figure; see `draw_curves`."""
+    figure = Figure(figsize=(3.6 * len(PANELS), 2.7 * len(runs)), layout="constrained")
+    grid = figure.subplots(len(runs), len(PANELS), squeeze=False)
+    for row, (name, metrics) in enumerate(runs.items()):
+        for axes, panel in zip(grid[row], PANELS, strict=True):
+            _draw_panel(axes, panel, metrics, theme)
+        grid[row][0].set_ylabel(name, fontweight="bold")
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, metrics: list[dict], theme: figures.Theme) -> None:
     axes.set_title(panel.title, fontsize=10)
     axes.grid(alpha=0.25)
-    steps, values = _series(metrics, panel.value)
-    if not steps:
-        axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes, color="#7b828c")
-        return
-    axes.plot(steps, values, color=COLOUR, lw=1.6)
-    if panel.target:
-        steps, values = _series(metrics, panel.target)
-        if steps:
-            axes.plot(steps, values, color=TARGET_COLOUR, lw=1.2, ls="--", label="target")
+    if panel.value.endswith("/"):
+        _draw_kinds(axes, panel.value, metrics)
+    else:
+        steps, values = _series(metrics, panel.value)
+        axes.plot(steps, values, color=theme.first, lw=1.6)
+        if panel.target and _series(metrics, panel.target)[0]:
+            axes.plot(*_series(metrics, panel.target), color=theme.second, lw=1.2, ls="--", label="target")
             axes.legend(frameon=False, fontsize=9)
+    if not any(len(line.get_xdata()) for line in axes.lines):
+        axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes, color=theme.pale)
+
+
+def _draw_kinds(axes: Axes, prefix: str, metrics: list[dict]) -> None:
+    """A curve for every kind of variable: they start at 1, and are at 0 when everything is decided."""
+    names = dict.fromkeys(name for row in metrics for name in row if name.startswith(prefix))
+    for index, name in enumerate(names):
+        steps, values = _series(metrics, name)
+        if values and values[0]:
+            line = ("-", "--", "-.", ":")[index % 4]
+            label = name.removeprefix(prefix).replace("_", " ")
+            axes.plot(steps, [value / values[0] for value in values], lw=1.6, ls=line, label=label)
+    if names:
+        axes.legend(frameon=False, fontsize=8)
 
 
 def _series(metrics: list[dict], name: str) -> tuple[list[int], list[float]]:

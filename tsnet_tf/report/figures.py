@@ -1,14 +1,15 @@
-"""Writes matplotlib figures; no display and no global state."""
+"""Writes matplotlib figures, light and dark; no display and no global state."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
-import os
-import uuid
+from collections.abc import Callable
 
 import matplotlib
-import tensorflow as tf
 from matplotlib.figure import Figure
+
+from tsnet_tf import atomic
 
 PNG_DOTS_PER_INCH = 160
 STYLE = {
@@ -21,6 +22,42 @@ STYLE = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Theme:
+    """Colours of a figure. Text in ``ink`` and ``pale`` has WCAG AA contrast on ``paper`` and on ``panel``.
+
+    Attributes:
+      suffix: what the file name ends with.
+      paper: the background.
+      panel: of what stands out from it a little.
+      ink, pale: of text and lines, and of what matters less.
+      first, second: of two curves, or of ours and theirs.
+    """
+
+    suffix: str
+    paper: str
+    panel: str
+    ink: str
+    pale: str
+    first: str
+    second: str
+
+    @property
+    def style(self) -> dict:
+        """Settings for `matplotlib.rc_context`."""
+        places = ("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        return {
+            **STYLE,
+            **dict.fromkeys(places, self.ink),
+            "axes.facecolor": self.paper,
+            "figure.facecolor": self.paper,
+        }
+
+
+LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342b")
+DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80")
+
+
 def save(figure: Figure, path: str) -> list[str]:
     """Writes ``<path>.png`` and ``<path>.svg``, each whole or not at all, on any file system TensorFlow knows.
 
@@ -28,16 +65,25 @@ def save(figure: Figure, path: str) -> list[str]:
       The two file names.
     """
     written = []
-    tf.io.gfile.makedirs(os.path.dirname(path) or ".")
     for kind in ("png", "svg"):
         content = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
         with matplotlib.rc_context(STYLE):
-            figure.savefig(content, format=kind, dpi=PNG_DOTS_PER_INCH, metadata=metadata, facecolor="white")
-        name = f"{path}.{kind}"
-        temporary = f"{name}.{uuid.uuid4().hex}.tmp"
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content.getvalue())
-        tf.io.gfile.rename(temporary, name, overwrite=True)
-        written.append(name)
+            figure.savefig(content, format=kind, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+        atomic.write_bytes(f"{path}.{kind}", content.getvalue())
+        written.append(f"{path}.{kind}")
+    return written
+
+
+def save_themes(make: Callable[[Theme], Figure], path: str) -> list[str]:
+    """Writes what ``make`` draws for each theme: ``<path>.png`` and ``.svg``, ``<path>_dark.png`` and ``.svg``.
+
+    Returns:
+      The four file names.
+    """
+    written = []
+    for theme in (LIGHT, DARK):
+        with matplotlib.rc_context(theme.style):
+            figure = make(theme)
+        written += save(figure, path + theme.suffix)
     return written

@@ -1,84 +1,140 @@
-"""The pictures of a run folder, or of a progressive search with a run folder per step."""
+"""The report of a run folder, or of a progressive search with a run folder per step: pictures and one HTML page."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tsnet_tf import console
-from tsnet_tf.errors import UserError
-from tsnet_tf.report.curves import draw_curves, read_metrics
-from tsnet_tf.report.drawing import draw
-from tsnet_tf.space import genotype
+from tsnet_tf import atomic, console
+from tsnet_tf.report import confusion, curves, distribution, drawing, trade_off
+from tsnet_tf.report.page import Picture, page
+from tsnet_tf.report.run import Run, runs_of
+from tsnet_tf.space.cost import complexity
 
-FOLDER = "report"
+FOLDER, PAGE = "report", "report.html"
 
 
-def report(workdir: str) -> list[str]:
-    """Draws what a run folder has: architectures and search curves.
+def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
+    """Writes ``report.html`` and, each as PNG and SVG, light and dark, the pictures in it.
 
-    - ``report/architecture.png`` and ``.svg``: the final architecture, that of the last run;
-    - ``report/architecture_<run>.png`` and ``.svg``: that of every run below ``workdir``;
-    - ``report/curves.png`` and ``.svg``: how the searches went.
+    - ``report/architecture``: the final architecture, that of the last run;
+    - ``report/architecture_<run>``: that of every run below ``workdir``;
+    - ``report/film_strip_<run>`` and ``heat_map_<run>``: P(A | alpha) of every search;
+    - ``report/curves``: how the searches went;
+    - ``report/trade_off``: accuracy against cost, beside the published models;
+    - ``report/confusion_<run>``: which class is taken for which.
 
-    A part that is not there, of a search that is still running for example, is said and left out.
+    What is not there, of a search that is still running for example, is left out, and the page says so.
 
     Args:
-      workdir: a run folder, or a folder of run folders.
+      workdir: a run folder, or a folder of run folders; the report is written there.
+      others: more of them, to compare with.
 
     Returns:
-      The files that were written.
+      The files that were written, the page last.
 
     Raises:
-      UserError: there is nothing to draw.
+      UserError: there is nothing to report on.
     """
-    if not tf.io.gfile.isdir(workdir):
-        raise UserError(f"--workdir: expected a run folder, found nothing at '{workdir}'")
-    runs = _runs(workdir)
-    if not runs:
-        raise UserError(f"--workdir: expected a run folder, or a folder of them, found no config.gin in '{workdir}'")
+    folders = [workdir, *others]
+    runs: list[Run] = []
+    for folder in folders:
+        name = os.path.basename(os.path.normpath(folder))
+        runs += runs_of(folder, prefix=f"{name}/" if others and not _is_single(folder) else "")
     output = os.path.join(workdir, FOLDER)
-    written, final, curves = [], None, {}
-    for name, folder in runs.items():
-        path = os.path.join(folder, "genotype.json")
-        if tf.io.gfile.exists(path):
-            with tf.io.gfile.GFile(path) as file:
-                final = genotype.loads(file.read(), path)
-            if folder != workdir:
-                written += draw(final, os.path.join(output, f"architecture_{name}"))
-        else:
-            console.warn(f"report: {name} has no genotype.json yet, its architecture is left out")
-        path = os.path.join(folder, "metrics.jsonl")
-        metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
-        if any("entropy" in row for row in metrics):
-            curves[name] = metrics
-    if final is not None:
-        written += draw(final, os.path.join(output, "architecture"))
-    if curves:
-        written += draw_curves(curves, os.path.join(output, "curves"))
-    else:
-        console.warn(f"report: no search has metrics.jsonl in {workdir}, the curves are left out")
-    for path in written:
-        if path.endswith(".png"):
-            console.say(f"report: {path} (and .svg)")
-    return written
+    written: list[str] = []
+    pictures = _pictures(runs, output, written)
+    title = f"Report of {', '.join(os.path.basename(os.path.normpath(folder)) for folder in folders)}"
+    path = os.path.join(workdir, PAGE)
+    atomic.write_text(path, page(title, runs, {f: final for f in folders if (final := _final(f))}, pictures))
+    for line in (line for run in runs for line in run.missing):
+        console.warn(f"report: {line}")
+    console.say(f"report: {len(written)} pictures in {output}")
+    console.say(f"report: {path}")
+    return [*written, path]
 
 
-def _runs(workdir: str) -> dict[str, str]:
-    """Name to folder of the runs, in the order in which they were started."""
-    if _is_run(workdir):
-        return {os.path.basename(os.path.normpath(workdir)): workdir}
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(workdir)]
-    folders = {name: os.path.join(workdir, name) for name in names}
-    return {name: folders[name] for name in sorted(names, key=lambda n: _started(folders[n])) if _is_run(folders[name])}
+def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Picture]:
+    """Draws everything there is; the files' names are added to ``written``."""
+    pictures = []
+
+    def add(section: str, files: list[str], alt: str, caption: str, small: bool = False) -> None:
+        written.extend(files)
+        light, dark = (_read(file) for file in files if file.endswith(".svg"))
+        pictures.append(Picture(section, light, dark, alt, caption, small))
+
+    for run in runs:
+        if run.genotype is not None:
+            files = drawing.draw(run.genotype, os.path.join(output, f"architecture_{_file_name(run)}"))
+            cost = complexity(run.genotype)
+            alt = f"Architecture of {run.name}: {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters"
+            add("Architecture", files, alt, f"{run.name}: {_NOTE_OF_DRAWING}")
+    finished = [run for run in runs if run.genotype is not None]
+    if finished:
+        written += drawing.draw(finished[-1].genotype, os.path.join(output, "architecture"))
+    for run in (run for run in runs if run.space and distribution.recorded(run.metrics)):
+        arguments = run.space, run.metrics
+        files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
+        alt = f"Probabilities of {run.name} from the start to {run.step}"
+        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate; darker is more probable.")
+        files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
+        alt = f"Probability of every candidate of {run.name} at {run.step}"
+        add("Search", files, alt, f"{run.name}: every candidate's probability at {run.step}.", small=True)
+    searched = {run.name: run.metrics for run in runs if any("entropy" in row for row in run.metrics)}
+    if searched:
+        files = curves.draw_curves(searched, os.path.join(output, "curves"))
+        add("Search", files, "Entropy, expected cost, loss and indicator over the steps", "A row is a search.")
+    points = [point for run in runs for point in _points(run)]
+    if points:
+        files = trade_off.draw_trade_off(points, os.path.join(output, "trade_off"))
+        add("Accuracy and cost", files, "Accuracy against multiply-adds per video", _NOTE_OF_TRADE_OFF)
+    for run in (run for run in runs if run.evaluation):
+        e, path = run.evaluation, os.path.join(output, f"confusion_{_file_name(run)}")
+        files = confusion.draw_confusion(e["confusion"], e["labels"], path)
+        alt = f"Confusion matrix of {run.name}: {e['videos']} videos, {100 * e['top1']:.1f} % on the diagonal"
+        add("Confusion matrix", files, alt, f"{run.name}: rows are true classes, columns predictions.", small=True)
+    return pictures
 
 
-def _started(folder: str) -> tuple[float, str]:
-    """When a run wrote its settings, which it does first; the name decides between equal times."""
-    settings = os.path.join(folder, "config.gin")
-    return tf.io.gfile.stat(settings).mtime_nsec if tf.io.gfile.exists(settings) else 0, folder
+_NOTE_OF_DRAWING = (
+    "a box is a block group; its height is the expansion, its colour the spatial and its hatch the temporal kernel; "
+    "arrows are fusions, stars attention."
+)
+_NOTE_OF_TRADE_OFF = (
+    "Left: these runs on their own videos; a search step with one view. Right: what the paper's Tables 3 and 10 give "
+    "for Kinetics-400. The accuracies of the two sides are not comparable."
+)
 
 
-def _is_run(folder: str) -> bool:
-    return tf.io.gfile.exists(os.path.join(folder, "config.gin"))
+def _points(run: Run) -> list[trade_off.Point]:
+    """The run in the trade-off plot: with its evaluation, or a search step with the one view it was measured with."""
+    if run.evaluation:
+        return [trade_off.Point(run.name, run.evaluation["gmacs_per_video"], 100 * run.evaluation["top1"])]
+    if run.summary and "val_top1" in run.summary and "search.views = '1-center'" in run.config:
+        return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["val_top1"])]
+    return []
+
+
+def _final(workdir: str) -> dict | None:
+    """What a progressive search came to; None if it has not finished, or ``workdir`` is a single run."""
+    path = os.path.join(workdir, "summary.json")
+    if _is_single(workdir) or not tf.io.gfile.exists(path):
+        return None
+    summary = json.loads(_read(path))
+    return {**summary["final"], "seconds_total": summary["seconds_total"]}
+
+
+def _is_single(workdir: str) -> bool:
+    return tf.io.gfile.exists(os.path.join(workdir, "config.gin"))
+
+
+def _file_name(run: Run) -> str:
+    return run.name.replace("/", "_")
+
+
+def _read(path: str) -> bytes:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read()

@@ -38,6 +38,8 @@ from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
 
+ARCHITECTURES_SHOWN = 64  # in the histogram of costs
+
 joint = gin.external_configurable(SearchModel, "joint")
 
 
@@ -174,7 +176,17 @@ def search(
         known = {k: v for k, v in metrics.items() if k != "indicator" or float(model.means[k].count)}
         return {**known, **model.state_of_search()}
 
+    def arrays() -> dict[str, np.ndarray]:
+        logits = tf.convert_to_tensor(model.alpha)
+        # One seed for all reports: what changes between two histograms is P(A | alpha), not the luck of the draw.
+        drawn = model.distribution.sample(logits, ARCHITECTURES_SHOWN, tf.constant([seed, 0]))
+        return {
+            "probabilities": model.distribution.probabilities(logits).numpy(),
+            f"drawn_{cost_model.name}": model.costs.of(drawn).numpy(),
+        }
+
     run_folder.write_settings(workdir, labels)
+    atomic.write_text(os.path.join(workdir, "space.json"), dumps(space))
     train_loop(
         model,
         make_dataset,
@@ -183,6 +195,7 @@ def search(
         title=f"search: {name}",
         pace=Pace(steps, report_every, checkpoint_every),
         measure=measure,
+        arrays=arrays,
         shown=lambda m: {
             "loss": f"{m['loss']:.2f}",
             "indicator": f"{m['indicator']:.2f}" if "indicator" in m else "-",

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import orbit
 import tensorflow as tf
 
@@ -16,6 +17,7 @@ from tsnet_tf import console
 from tsnet_tf.errors import UserError
 
 CHECKPOINTS_KEPT = 3
+ARRAY_DECIMALS = 4
 
 
 class _Trainer(orbit.StandardTrainer):
@@ -61,6 +63,7 @@ def train_loop(
     title: str,
     pace: Pace,
     measure: Callable[[dict[str, float]], dict[str, float]] = dict,
+    arrays: Callable[[], dict[str, np.ndarray]] = dict,
     shown: Callable[[dict[str, float]], dict[str, str]] = dict,
 ) -> None:
     """Trains ``model``, from the latest checkpoint in ``workdir`` if there is one.
@@ -73,6 +76,7 @@ def train_loop(
       title: what is being done, for the progress bar.
       pace: how long, and how often to report and save.
       measure: metrics of the last steps to everything that is worth recording.
+      arrays: what else is worth recording: nested lists in ``metrics.jsonl``, histograms in TensorBoard.
       shown: what was recorded to what is shown beside the progress bar.
 
     Raises:
@@ -110,11 +114,15 @@ def train_loop(
             if broken:
                 last = manager.latest_checkpoint or "none yet"
                 raise UserError(f"{title}: {broken[0]} is not a number at step {now}; last good checkpoint: {last}")
+            distributions = arrays()
+            lists = {name: np.round(value, ARRAY_DECIMALS).tolist() for name, value in distributions.items()}
             with tf.io.gfile.GFile(records, "a") as file:
-                file.write(json.dumps({"step": now, **measured}) + "\n")
+                file.write(json.dumps({"step": now, **measured, **lists}) + "\n")
             with events.as_default(step=now):
                 for name, value in measured.items():
                     tf.summary.scalar(name, value)
+                for name, value in distributions.items():
+                    tf.summary.histogram(name, value)
             bar.advance(min(pace.report_every, now - bar.done), **shown(measured))
 
         events = tf.summary.create_file_writer(os.path.join(workdir, "events"))

@@ -2,7 +2,7 @@
 
 A run folder holds ``config.gin`` (the settings in force), ``labels.json``, ``genotype.json``, ``checkpoints/``,
 TensorBoard events in ``events/``, ``metrics.jsonl`` and, written last, ``summary.json``: a run that has one is
-finished.
+finished. A search also has ``space.json``, whose open choices are the rows of ``probabilities`` in ``metrics.jsonl``.
 """
 
 import json

@@ -1,0 +1,65 @@
+"""The pictures of P(A | alpha) show every choice and every candidate, from the beginning of the search to its end."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from tsnet_tf.report import distribution
+from tsnet_tf.report.figures import DARK, LIGHT
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import choices
+
+SPACE = table1(depths=((1, 1),) * 4)
+
+
+def row(step, space=SPACE):
+    found = choices(space)
+    width = max(len(choice.values) for choice in found)
+    cells = [[1 / len(choice.values)] * len(choice.values) for choice in found]
+    return {"step": step, "probabilities": [c + [0.0] * (width - len(c)) for c in cells]}
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_visible()]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_readable(assert_readable, theme):
+    with matplotlib.rc_context(theme.style):
+        assert_readable(distribution.heat_map(SPACE, row(10), theme))
+        assert_readable(distribution.film_strip(SPACE, [row(step) for step in (1, 20, 300)], theme))
+
+
+def test_every_choice_has_a_row_and_every_candidate_a_cell():
+    shown = texts(distribution.heat_map(SPACE, row(10), LIGHT))
+    found = choices(SPACE)
+    assert sum(text.startswith(("sparse/s", "dense/s")) for text in shown) == len(found)
+    first = next(choice for choice in found if choice.kind == "expansion")
+    assert [f"{v:g}" for v in first.values][0] in shown
+    assert {"to ch.", "sampl.", "conv.", "on", "off"} <= set(shown)
+
+
+def test_cells_are_the_probabilities():
+    one = row(5)
+    one["probabilities"][0][:3] = [0.7, 0.2, 0.1]
+    figure = distribution.heat_map(SPACE, one, LIGHT)
+    image = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(np.ma.filled(image, np.nan)[0][:3], [0.7, 0.2, 0.1])
+
+
+def test_film_strip_is_from_the_first_to_the_last(tmp_path):
+    metrics = [{"step": 1, "loss": 1.0}, *(row(step) for step in range(10, 310, 10))]
+    _, svg, *_ = distribution.draw_film_strip(SPACE, metrics, str(tmp_path / "strip"))
+    # 30 rows, 6 frames: rows 0, 6 (5.8), 12 (11.6), 17 (17.4), 23 (23.2) and 29
+    content = open(svg, encoding="utf-8").read()
+    assert all(f">step {step}<" in content for step in (10, 70, 130, 180, 240, 300))
+    assert content.count(">step ") == 6
+
+
+def test_a_short_search_has_fewer_frames(tmp_path):
+    _, svg, *_ = distribution.draw_film_strip(SPACE, [row(1), row(2)], str(tmp_path / "strip"))
+    assert open(svg, encoding="utf-8").read().count(">step ") == 2
+
+
+def test_a_fusion_of_ones_own_is_shown_by_its_name():
+    assert distribution._short("new_kind") == "new_kind" and distribution._short(1) == "1"

@@ -1,0 +1,128 @@
+"""Draws P(A | alpha): a heat map of every choice, and a film strip of heat maps over the search.
+
+A panel is a kind of variable, a row one of its choices, a cell one of its candidates; the darker, the more probable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tsnet_tf.report import figures
+from tsnet_tf.space.two_stream import Choice, Space, Value, choices
+
+CELL_INCHES, ROW_INCHES = 0.62, 0.24
+COLOURS = "Blues"
+FRAMES = 6  # of a film strip
+SHORT = {
+    "none": "none",
+    "time_to_channel": "to ch.",
+    "time_strided_sampling": "sampl.",
+    "time_strided_conv": "conv.",
+    True: "on",
+    False: "off",
+}
+
+
+def draw_heat_map(space: Space, metrics: Sequence[dict], path: str) -> list[str]:
+    """Draws the last recorded probabilities, light and dark.
+
+    Args:
+      space: the space of the search, ``space.json`` of its run folder.
+      metrics: rows of ``metrics.jsonl``, at least one of them with ``probabilities`` ``[choices, values]``.
+      path: file name without extension.
+
+    Returns:
+      The four file names.
+    """
+    return figures.save_themes(lambda theme: heat_map(space, recorded(metrics)[-1], theme), path)
+
+
+def draw_film_strip(space: Space, metrics: Sequence[dict], path: str) -> list[str]:
+    """Draws `FRAMES` of the recorded probabilities beside each other, the first and the last among them.
+
+    Arguments and result are those of `draw_heat_map`.
+    """
+    rows = recorded(metrics)
+    last = len(rows) - 1
+    shown = [rows[i] for i in sorted({round(last * k / (FRAMES - 1)) for k in range(FRAMES)})]
+    return figures.save_themes(lambda theme: film_strip(space, shown, theme), path)
+
+
+def recorded(metrics: Sequence[dict]) -> list[dict]:
+    """The rows that have probabilities."""
+    return [row for row in metrics if row.get("probabilities")]
+
+
+def heat_map(space: Space, row: dict, theme: figures.Theme) -> Figure:
+    """One heat map with the candidates' values in their cells."""
+    kinds = _by_kind(space)
+    columns = max(len(choice.values) for found in kinds.values() for _, choice in found)
+    height = sum(len(found) for found in kinds.values()) * ROW_INCHES + 0.5 * len(kinds) + 0.6
+    figure = Figure(figsize=(max(6.4, 2.2 + CELL_INCHES * columns), height), layout="constrained")
+    figure.suptitle(f"{space.name}: P(A | \u03b1) at step {row['step']}", fontweight="bold")
+    grid = figure.subplots(len(kinds), 1, squeeze=False, height_ratios=[len(found) for found in kinds.values()])
+    for axes, (kind, found) in zip(grid[:, 0], kinds.items(), strict=True):
+        _draw_panel(axes, found, row["probabilities"], columns)
+        axes.set_title(kind.replace("_", " "), loc="left", fontsize=10)
+        axes.set_yticks(range(len(found)), [_place(choice) for _, choice in found], fontsize=8)
+        for y, (index, choice) in enumerate(found):
+            for x, value in enumerate(choice.values):
+                # Where black and white have the same contrast, above 4.5.
+                colour = "white" if row["probabilities"][index][x] > 0.71 else "black"
+                axes.text(x, y, _short(value), ha="center", va="center", fontsize=7.5, color=colour)
+    _draw_scale(figure, grid)
+    return figure
+
+
+def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figure:
+    """Heat maps beside each other: a column is a step, a row of panels a kind of variable."""
+    kinds = _by_kind(space)
+    height = sum(len(found) for found in kinds.values()) * 0.15 + 0.32 * len(kinds) + 0.8
+    figure = Figure(figsize=(2.4 + 1.7 * len(rows), height), layout="constrained")
+    figure.suptitle(f"{space.name}: P(A | \u03b1) while it is searched", fontweight="bold")
+    ratios = [len(found) for found in kinds.values()]
+    grid = figure.subplots(len(kinds), len(rows), squeeze=False, height_ratios=ratios)
+    for column, row in enumerate(rows):
+        for axes, (kind, found) in zip(grid[:, column], kinds.items(), strict=True):
+            _draw_panel(axes, found, row["probabilities"], max(len(choice.values) for _, choice in found))
+            axes.set_yticks([])
+            if column == 0:
+                label = kind.replace("_", "\n")
+                axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+        grid[0, column].set_title(f"step {row['step']}", fontsize=10)
+    _draw_scale(figure, grid)
+    return figure
+
+
+def _by_kind(space: Space) -> dict[str, list[tuple[int, Choice]]]:
+    """Kind of variable to its choices, each with its row in the probabilities."""
+    kinds: dict[str, list[tuple[int, Choice]]] = {}
+    for index, choice in enumerate(choices(space)):
+        kinds.setdefault(choice.kind, []).append((index, choice))
+    return kinds
+
+
+def _draw_panel(axes: Axes, found: list[tuple[int, Choice]], probabilities: list, columns: int) -> None:
+    cells = [[*probabilities[index][: len(choice.values)]] for index, choice in found]
+    padded = [row + [float("nan")] * (columns - len(row)) for row in cells]
+    axes.imshow(padded, cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_scale(figure: Figure, grid) -> None:
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), COLOURS)
+    figure.colorbar(scale, ax=grid, label="probability", fraction=0.04, pad=0.02)
+
+
+def _place(choice: Choice) -> str:
+    return choice.label.rsplit("/", 1)[0]
+
+
+def _short(value: Value) -> str:
+    return SHORT.get(value, str(value)) if isinstance(value, (bool, str)) else f"{value:g}"

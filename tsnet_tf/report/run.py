@@ -1,0 +1,120 @@
+"""What there is in a run folder to report on, finished or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.report.curves import read_metrics
+from tsnet_tf.space import genotype
+from tsnet_tf.space.two_stream import Space
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes:
+      name: what the report calls it.
+      folder: where it is.
+      config: gin settings in force.
+      metrics: rows of ``metrics.jsonl``, none if there is no such file.
+      genotype: the architecture; None if it is not there (yet), as all that follow.
+      space: what was searched.
+      summary: of ``summary.json``, which a finished run has.
+      evaluation: of ``evaluation.json``.
+      missing: what a person would expect and does not find, in words.
+    """
+
+    name: str
+    folder: str
+    config: str
+    metrics: list[dict]
+    genotype: Space | None
+    space: Space | None
+    summary: dict | None
+    evaluation: dict | None
+    missing: tuple[str, ...]
+
+    @property
+    def is_search(self) -> bool:
+        return "search.name = " in self.config
+
+    @property
+    def step(self) -> str:
+        """Name of the last recorded step, such as "step 40"."""
+        return f"step {self.metrics[-1]['step']}" if self.metrics else "the first report"
+
+
+def runs_of(workdir: str, prefix: str = "") -> list[Run]:
+    """Reads a run folder, or every run folder directly below ``workdir``, in the order in which they were started.
+
+    Raises:
+      UserError: there is none.
+    """
+    if not tf.io.gfile.isdir(workdir):
+        raise UserError(f"--workdir: expected a run folder, found nothing at '{workdir}'")
+    if _is_run(workdir):
+        return [_read(prefix + os.path.basename(os.path.normpath(workdir)), workdir)]
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(workdir)]
+    folders = {name: os.path.join(workdir, name) for name in names if _is_run(os.path.join(workdir, name))}
+    if not folders:
+        raise UserError(f"--workdir: expected a run folder, or a folder of them, found no config.gin in '{workdir}'")
+    return [_read(prefix + name, folders[name]) for name in sorted(folders, key=lambda n: _started(folders[n]))]
+
+
+def _read(name: str, folder: str) -> Run:
+    missing = []
+
+    def content(file: str, parse, why: str | None = None):
+        """A file's content; None, and a line in ``missing``, if it is not there or cannot be read."""
+        path = os.path.join(folder, file)
+        if not tf.io.gfile.exists(path):
+            if why:
+                missing.append(f"{name}: no {file}: {why}")
+            return None
+        try:
+            with tf.io.gfile.GFile(path) as opened:
+                return parse(opened.read())
+        except (UserError, ValueError) as error:
+            missing.append(f"{name}: {file} cannot be read: {error}")
+            return None
+
+    config = content("config.gin", str) or ""
+    path = os.path.join(folder, "metrics.jsonl")
+    metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
+    if not metrics:
+        missing.append(f"{name}: no metrics.jsonl: it ended before its first report")
+    reached = (
+        f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
+    )
+    space = content("space.json", lambda text: genotype.loads(text, f"{name}/space.json"))
+    run = Run(
+        name=name,
+        folder=folder,
+        config=config,
+        metrics=metrics,
+        genotype=content("genotype.json", lambda text: genotype.loads(text, f"{name}/genotype.json"), reached),
+        space=space,
+        summary=content("summary.json", json.loads, reached),
+        evaluation=content("evaluation.json", json.loads),
+        missing=(),
+    )
+    if run.is_search and not any(row.get("probabilities") for row in metrics):
+        missing.append(f"{name}: the probabilities of the architectures were not recorded")
+    if not run.is_search and run.summary and run.evaluation is None:
+        missing.append(f"{name}: no evaluation.json: it has not been evaluated (bin/evaluate.py --workdir={folder})")
+    return dataclasses.replace(run, missing=tuple(missing))
+
+
+def _started(folder: str) -> tuple[float, str]:
+    """When a run wrote its settings, which it does first; the name decides between equal times."""
+    return tf.io.gfile.stat(os.path.join(folder, "config.gin")).mtime_nsec, folder
+
+
+def _is_run(folder: str) -> bool:
+    return tf.io.gfile.exists(os.path.join(folder, "config.gin"))
