@@ -15,6 +15,7 @@ import tensorflow as tf
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.two_stream import Space, choices, pick, values_at
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
@@ -69,6 +70,13 @@ def architectures_between(space: Space, count: int, low: float, high: float, see
     raise ValueError(f"expected {count} architectures of {low} to {high} GMACs, found {len(found)} in 10000 draws")
 
 
+def largest_drawn(space: Space, count: int, seed: int = 0) -> np.ndarray:
+    """The most expensive of ``count`` architectures as a search draws them at its start, int32 ``[choices]``."""
+    distribution = ArchitectureDistribution(space)
+    drawn = distribution.sample(tf.zeros(distribution.shape), count, tf.constant([seed, 0]))
+    return drawn[tf.argmax(CostTables(space).of(drawn))].numpy()
+
+
 def gradients_of(model: TwoStreamModel, clips: tf.Tensor, labels: tf.Tensor) -> Callable:
     """A compiled function of an architecture (None for a fixed model) that computes the loss and all gradients."""
     weights = [weight.value for weight in model.trainable_variables]
@@ -91,7 +99,9 @@ def random_batch(space: Space, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(clips), tf.constant(draw.integers(0, space.classes, batch_size))
 
 
-def joint_step(space: Space, batch_size: int, samples: int, architecture: list[int] | None = None) -> dict:
+def joint_step(
+    space: Space, batch_size: int, samples: int, architecture: list[int] | None = None, steps: int = 3
+) -> dict:
     """Builds and runs a few joint steps in this process.
 
     Args:
@@ -99,6 +109,7 @@ def joint_step(space: Space, batch_size: int, samples: int, architecture: list[i
       batch_size: clips for the weights, and as many for alpha.
       samples: K.
       architecture: candidate indices of the one that is always drawn; None for uniform draws.
+      steps: how many.
 
     Returns:
       Seconds to ``build`` the model and to ``trace`` the step, of the ``first_step`` and of a later ``step``, until
@@ -114,11 +125,11 @@ def joint_step(space: Space, batch_size: int, samples: int, architecture: list[i
     step = tf.function(model.train_step).get_concrete_function((batch, batch))
     traced = time.perf_counter()
     times = []
-    for _ in range(3):
+    for _ in range(steps):
         begun = time.perf_counter()
         float(step((batch, batch))["loss"])
         times.append(time.perf_counter() - begun)
-    later = statistics.median(times[1:])
+    later = statistics.median(times[1:] or times)
     return {
         "samples": samples,
         "build": built - started,
@@ -130,7 +141,7 @@ def joint_step(space: Space, batch_size: int, samples: int, architecture: list[i
     }
 
 
-def plain_training(space: Space, batch_size: int, architecture: list[int]) -> dict:
+def plain_training(space: Space, batch_size: int, architecture: list[int], steps: int) -> dict:
     """Peak memory of training one fixed model in this process, ``peak_gigabytes``."""
     model = TwoStreamModel(pick(space, values_at(space, architecture)))
     optimizer = weight_optimizer(100)
@@ -145,7 +156,7 @@ def plain_training(space: Space, batch_size: int, architecture: list[int]) -> di
         optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
         return loss
 
-    for _ in range(3):
+    for _ in range(steps):
         step()
     return {"peak_gigabytes": peak_gigabytes()}
 
