@@ -4,13 +4,14 @@
   python bin/benchmark.py search --part=price --architectures=10
   python bin/benchmark.py data                    # reading clips, and preparing videos
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
+  python bin/benchmark.py latency --genotype=runs/fast/genotype.json
   python bin/benchmark.py serving --genotype=manual_tsnet_70
   python bin/benchmark.py serving --workdir=runs/demo/train
 
 search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
 memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
 data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
-latency: what every piece of a space takes on this device, for search.target_latency_ms.
+latency: what every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
 """
 
@@ -27,16 +28,21 @@ cli.silence_libraries()
 from tsnet_tf import atomic, console  # noqa: E402
 from tsnet_tf.benchmark import data_pipeline, machine, search_step, serving_latency  # noqa: E402
 from tsnet_tf.errors import UserError  # noqa: E402
+from tsnet_tf.models.two_stream import TwoStreamModel  # noqa: E402
 from tsnet_tf.search import latency as latencies  # noqa: E402
 from tsnet_tf.search import spaces  # noqa: E402
+from tsnet_tf.space import genotype  # noqa: E402
 from tsnet_tf.space.table1 import table1  # noqa: E402
+from tsnet_tf.training import run_folder  # noqa: E402
 
 PARTS = ("price", "memory", "tracing")
 PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
 )
-GENOTYPE = flags.DEFINE_string("genotype", "manual_tsnet_70", "serving: name or file; not with --workdir.")
+GENOTYPE = flags.DEFINE_string(
+    "genotype", None, "Name or file. latency: measured instead of a space; serving: default manual_tsnet_70."
+)
 SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
@@ -87,9 +93,15 @@ def search() -> None:
 
 
 def latency() -> None:
+    batch_size = BATCH_SIZE.value or 1
+    if GENOTYPE.value:
+        found = genotype.load(GENOTYPE.value)
+        milliseconds = latencies.of_model(TwoStreamModel(found), batch_size)
+        console.say(f"{found.name}: {milliseconds:.2f} ms per batch of {batch_size}")
+        return
     if not OUTPUT.value:
         raise UserError("expected --output=FILE for the table, found none")
-    table = {"machine": machine.description(), **latencies.measure(spaces.named(SPACE.value), BATCH_SIZE.value or 1)}
+    table = {"machine": machine.description(), **latencies.measure(spaces.named(SPACE.value), batch_size)}
     atomic.write_json(OUTPUT.value, table)
     console.table(
         f"Whole models of {table['space']}, batch {table['batch_size']}",
@@ -125,12 +137,8 @@ def data() -> None:
 
 
 def serving() -> None:
-    from tsnet_tf.models.two_stream import TwoStreamModel
-    from tsnet_tf.space import genotype
-    from tsnet_tf.training import run_folder
-
-    workdir = cli.WORKDIR.value
-    model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(GENOTYPE.value))
+    workdir, name = cli.WORKDIR.value, GENOTYPE.value or "manual_tsnet_70"
+    model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(name))
     batch_sizes = [BATCH_SIZE.value] if BATCH_SIZE.value else [1, 8]
     rows = serving_latency.measure(model, batch_sizes, REPEATS.value)
     results = {"machine": machine.description(), "model": model.space.name, "serving": rows}

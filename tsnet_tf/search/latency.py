@@ -29,7 +29,7 @@ from tsnet_tf.space.pieces import Piece
 from tsnet_tf.space.two_stream import Space, Stream, choices, pick, values_at
 
 WHOLE_MODELS = 6  # random ones, to which the sums are scaled
-LOOP_SECONDS, REPEATS = 0.004, 3
+LOOP_SECONDS, REPEATS, REPEATS_OF_WHOLE_MODELS = 0.004, 3, 30
 _KINDS = {kind.__name__: kind for kind in get_args(Piece)}
 _NORM = {"statistics": "moving", "synchronized": False, "execution": "slice"}
 
@@ -102,10 +102,10 @@ def of_model(model: TwoStreamModel, batch_size: int = 1) -> float:
     """Milliseconds of a fixed model's forward pass, measured as the pieces are."""
     space = model.space
     clips = tf.zeros([batch_size, space.frames, space.resolution, space.resolution, 3], tf.uint8)
-    return _milliseconds(_looped(lambda: model(clips)))
+    return _milliseconds(_looped(lambda: model(clips)), REPEATS_OF_WHOLE_MODELS)
 
 
-def _milliseconds(run: Callable[[tf.Tensor], object]) -> float:
+def _milliseconds(run: Callable[[tf.Tensor], object], repeats: int = REPEATS) -> float:
     """Of one turn of ``run(turns)``: the least of a few measurements, each long enough to be read off a clock."""
 
     def seconds(turns: int) -> float:
@@ -115,7 +115,7 @@ def _milliseconds(run: Callable[[tf.Tensor], object]) -> float:
 
     seconds(1)
     turns = max(1, round(LOOP_SECONDS / seconds(1)))
-    return 1e3 * min(seconds(turns) / turns for _ in range(REPEATS))
+    return 1e3 * min(seconds(turns) / turns for _ in range(repeats))
 
 
 def _looped(call: Callable[..., tf.Tensor]) -> Callable:
