@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data import schema
+from tsnet_tf.data import clips, schema
 from tsnet_tf.errors import UserError
 
 
@@ -60,10 +60,24 @@ class Faults:
             )
 
 
-def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[tuple[str, int, bytes]]:
-    """Reads all usable records into memory: (file, number in the file, record) of each.
+def parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Reads a record as `schema.parse_video` does; one without frames or of an unknown label is an error."""
+    encoded, label, rate = schema.parse_video(record)
+    with tf.control_dependencies(
+        [
+            tf.debugging.assert_positive(tf.size(encoded)),
+            tf.debugging.assert_non_negative(label),
+            tf.debugging.assert_less(label, classes),
+        ]
+    ):
+        return encoded, tf.identity(label), rate
 
-    Frames are not decoded, so a faulty one is found later.
+
+def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[bytes]:
+    """Reads all usable records into memory.
+
+    Every frame is decoded once, so that nothing need be caught later: where frames are small, to catch what might go
+    wrong takes as long as to decode them.
 
     Args:
       shards: path and number of records of each file.
@@ -74,17 +88,26 @@ def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[tuple[str, i
         number = -1
         try:
             for number, record in enumerate(tf.data.TFRecordDataset(path)):  # noqa: B007
-                fault = schema.fault(record.numpy(), faults.classes, decode_frames=False)
-                if fault:
-                    faults.add(path, number, fault)
-                else:
-                    found.append((path, number, record.numpy()))
+                found.append((path, number, record.numpy()))
         except tf.errors.DataLossError:
             pass  # the next line counts what is lost
         faults.add_end(path, number + 1, count)
-    if not found:
+
+    def check(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        encoded, _, _ = parse(record, faults.classes)
+        shapes = tf.map_fn(lambda frame: tf.shape(clips.decode_frame(frame)), encoded, fn_output_signature=tf.int32)
+        with tf.control_dependencies([tf.debugging.assert_equal(shapes, shapes[:1])]):
+            return tf.identity(index)
+
+    contents = tf.data.Dataset.from_tensor_slices([record for *_, record in found])
+    usable = contents.enumerate().map(check, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+    usable = {int(index) for index in usable}
+    for index, (path, number, record) in enumerate(found):
+        if index not in usable:
+            faults.add(path, number, schema.fault(record, faults.classes) or "what cannot be decoded")
+    if not usable:
         raise UserError(f"expected usable records in {', '.join(path for path, _ in shards)}, found none")
-    return found
+    return [found[index][-1] for index in sorted(usable)]
 
 
 def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:
