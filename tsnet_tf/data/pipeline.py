@@ -80,19 +80,22 @@ def train_clips(
     def seed_of(index: tf.Tensor) -> tf.Tensor:
         return tf.stack([tf.cast(seed, tf.int64), index])
 
-    def to_clip(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def to_clip(
+        index: tf.Tensor, encoded: tf.Tensor, first: tf.Tensor, count: tf.Tensor, rate: tf.Tensor
+    ) -> tf.Tensor:
+        """The clip of a video whose frames are the ``count`` ones of ``encoded`` from ``first`` on."""
         seeds = tf.random.split(seed_of(index), 3)
-        encoded, label, rate = records.parse(record, faults.classes)
-        sampled = dataset.frame_sampling.training_frames(tf.size(encoded), rate, frames, frame_stride, seeds[0])
+        sampled = dataset.frame_sampling.training_frames(count, rate, frames, frame_stride, seeds[0])
+        encoded = tf.gather(encoded, first + sampled)
         size = tf.io.extract_jpeg_shape(encoded[0])[:2]
         square = clips.random_square(size, dataset.crop, *dataset.train_jitter, seeds[1])
-        clip = clips.decode_square(tf.gather(encoded, sampled), square, dataset.crop)
+        clip = clips.decode_square(encoded, square, dataset.crop)
         if dataset.flip:
             clip = clips.random_flip(clip, seeds[2])
         if dataset.randaugment_layers:
             own_seed = tf.random.fold_in(seed_of(index), _RAND_AUGMENT)
             clip = augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, own_seed)
-        return index, clip, label
+        return clip
 
     def finish(indices: tf.Tensor, batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not dataset.mixes:
@@ -239,15 +242,16 @@ def _clips_from_memory(
 
     The sequence does not depend on the number of pipelines: each takes its part of every step.
     """
-    contents = tf.constant(records.load(dataset.shards(splits), faults))
-    total, share = len(contents), batch_size // pipelines
+    videos = records.load(dataset.shards(splits), faults)
+    total, share = len(videos.labels), batch_size // pipelines
     end = _FOREVER if repeat else total // batch_size * share
 
     def pick(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         index = number // share * batch_size + pipeline * share + number % share
         key = tf.stack([tf.cast(seed, tf.int64), index // total])
         place = tf.random.experimental.index_shuffle(index % total, key, total - 1)
-        return to_clip(index, contents[place])
+        first, count = videos.starts[place], videos.starts[place + 1] - videos.starts[place]
+        return index, to_clip(index, videos.frames, first, count, videos.rates[place]), videos.labels[place]
 
     return tf.data.Dataset.range(skip_batches * share, end).map(pick, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -297,4 +301,9 @@ def _clips_from_files(
     if not repeat:
         found = found.take(max(0, min(totals) // share * share - skipped))
     numbered = found.enumerate(skipped).map(lambda place, record: (place * pipelines + pipeline, *record))
-    return records.try_map(numbered, lambda index, path, number, record: to_clip(index, record), faults)
+
+    def of_record(index: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label, rate = records.parse(record, faults.classes)
+        return index, to_clip(index, encoded, 0, tf.size(encoded), rate), label
+
+    return records.try_map(numbered, of_record, faults)

@@ -7,6 +7,7 @@ names its file and its number in it, counted from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -73,15 +74,34 @@ def parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
         return encoded, tf.identity(label), rate
 
 
-def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[bytes]:
+class Loaded(NamedTuple):
+    """Videos in memory, their frames one after the other.
+
+    Attributes:
+      frames: JPEG frames of all videos, string [frames].
+      starts: where each video's frames begin, and where the last one's end, int32 [videos + 1].
+      labels: int32 [videos].
+      rates: frames per second, 0 for not known, float32 [videos].
+    """
+
+    frames: tf.Tensor
+    starts: tf.Tensor
+    labels: tf.Tensor
+    rates: tf.Tensor
+
+
+def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
     """Reads all usable records into memory.
 
-    Every frame is decoded once, so that nothing need be caught later: where frames are small, to catch what might go
-    wrong takes as long as to decode them.
+    Every frame is decoded once, so that nothing need be caught later: to catch what might go wrong takes as long as to
+    decode a clip of small frames.
 
     Args:
       shards: path and number of records of each file.
       faults: told of what cannot be used.
+
+    Raises:
+      UserError: there is no usable record.
     """
     found = []
     for path, count in shards:
@@ -93,21 +113,28 @@ def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[bytes]:
             pass  # the next line counts what is lost
         faults.add_end(path, number + 1, count)
 
-    def check(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
-        encoded, _, _ = parse(record, faults.classes)
+    def check(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label, rate = parse(record, faults.classes)
         shapes = tf.map_fn(lambda frame: tf.shape(clips.decode_frame(frame)), encoded, fn_output_signature=tf.int32)
         with tf.control_dependencies([tf.debugging.assert_equal(shapes, shapes[:1])]):
-            return tf.identity(index)
+            return tf.identity(index), encoded, label, rate
 
-    contents = tf.data.Dataset.from_tensor_slices([record for *_, record in found])
-    usable = contents.enumerate().map(check, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
-    usable = {int(index) for index in usable}
+    contents = tf.data.Dataset.from_tensor_slices(np.array([record for *_, record in found], object))
+    checked = contents.enumerate().map(check, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+    usable = {int(index): content for index, *content in checked.as_numpy_iterator()}
     for index, (path, number, record) in enumerate(found):
         if index not in usable:
             faults.add(path, number, schema.fault(record, faults.classes) or "what cannot be decoded")
     if not usable:
         raise UserError(f"expected usable records in {', '.join(path for path, _ in shards)}, found none")
-    return [found[index][-1] for index in sorted(usable)]
+    encoded, labels, rates = zip(*usable.values(), strict=True)
+    starts = np.cumsum([0, *map(len, encoded)])
+    return Loaded(
+        tf.constant(np.concatenate(encoded)),
+        tf.constant(starts, tf.int32),
+        tf.constant(labels, tf.int32),
+        tf.constant(rates, tf.float32),
+    )
 
 
 def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:
