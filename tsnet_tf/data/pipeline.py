@@ -80,9 +80,7 @@ def train_clips(
     def seed_of(index: tf.Tensor) -> tf.Tensor:
         return tf.stack([tf.cast(seed, tf.int64), index])
 
-    def to_clip(
-        index: tf.Tensor, encoded: tf.Tensor, first: tf.Tensor, count: tf.Tensor, rate: tf.Tensor
-    ) -> tf.Tensor:
+    def to_clip(index: tf.Tensor, encoded: tf.Tensor, first: tf.Tensor, count: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """The clip of a video whose frames are the ``count`` ones of ``encoded`` from ``first`` on."""
         seeds = tf.random.split(seed_of(index), 3)
         sampled = dataset.frame_sampling.training_frames(count, rate, frames, frame_stride, seeds[0])
