@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.data import augmentation, clips, records, schema
+from tsnet_tf.data import augmentation, clips, records
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
