@@ -109,7 +109,7 @@ def package(
 def _calibration_clips(dataset: VideoDataset, split: str, frames: int, stride: int) -> Iterator[np.ndarray]:
     """Training clips, uint8 ``[frames, crop, crop, 3]`` each."""
     clips = pipeline.train_clips(
-        dataset, (split,), batch_size=1, frames=frames, frame_stride=stride, seed=0, repeat=True
+        dataset, (split,), batch_size=1, frames=frames, frame_stride=stride, seed=0, soft_labels=True
     )
     return (clip[0].numpy() for clip, _ in clips.take(CALIBRATION_CLIPS))
 
