@@ -12,6 +12,7 @@ import av
 import gin
 import numpy as np
 import tensorflow as tf
+from av.video.reformatter import VideoReformatter
 
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
 from tsnet_tf.data import decode, demo_videos, pipeline, schema, shards
@@ -24,18 +25,18 @@ _NOISE = 8.0  # standard deviation, grey levels: a JPEG of 340 x 256 then takes 
 
 
 def reading(
-    folder: str, height: int, width: int, videos: int, batch_size: int, batches: int, repeats: int, **settings
+    folder: str, gin_file: str, height: int, width: int, videos: int, batch_size: int, batches: int, repeats: int
 ) -> dict[str, float]:
     """Makes training clips of the dense stream from records in memory, in our way and in others.
 
     Args:
       folder: where the records are written.
+      gin_file: with the settings of the data set, as they are trained with.
       height, width: of the stored frames, pixels.
       videos: number of records.
       batch_size: clips at once.
       batches: in one measurement, after as many that are not measured: buffers are as they stay by then.
       repeats: measurements of each, interleaved.
-      **settings: of the `VideoDataset`.
 
     Returns:
       ``kilobytes`` of a JPEG frame. Median clips per second: of our pipeline (``ours``), of the Model Garden's
@@ -44,7 +45,10 @@ def reading(
       spares most of what it takes to pass frames on. The median ratios ``ours / ...``.
     """
     write_records(folder, height, width, videos)
-    dataset = VideoDataset(folder, **settings)
+    with gin.unlock_config():
+        gin.clear_config()
+        gin.parse_config_file(gin_file)
+    dataset = VideoDataset(folder)
     records = [record.numpy() for record in tf.data.TFRecordDataset(os.path.join(folder, SHARD))]
     clips = np.stack([schema.parse_video(tf.constant(record))[0][: dataset.dense_frames] for record in records])
     made = {
@@ -91,9 +95,10 @@ def preparation(folder: str, videos: int, repeats: int, height: int = 240, width
         size = {"width": round(width * 256 / height), "height": 256}
         for name in names:
             with av.open(os.path.join(folder, name)) as container:
+                reformatter = VideoReformatter()
                 for frame in container.decode(video=0):
-                    picture = frame.to_ndarray(format="rgb24", interpolation="BICUBIC", **size)
-                    tf.io.encode_jpeg(picture, quality=90).numpy()
+                    picture = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC", **size)
+                    tf.io.encode_jpeg(picture.to_ndarray(), quality=90).numpy()
 
     seconds = interleaved_seconds({"ours": ours, "pyav": bare}, repeats)
     return {
