@@ -105,19 +105,24 @@ def data() -> None:
             "machine": machine.description(),
             "reading": {
                 "demo, 40 x 32": data_pipeline.reading(
-                    f"{folder}/demo", "gin/data/demo.gin", 32, 40, videos=64, batch_size=32, batches=24, repeats=repeats
+                    f"{folder}/demo",
+                    "gin/data/demo.gin",
+                    (32, 40),
+                    videos=64,
+                    batch_size=32,
+                    batches=24,
+                    repeats=repeats,
                 ),
                 "340 x 256": data_pipeline.reading(
-                    f"{folder}/large",
+                    f"{folder}/big",
                     "gin/data/kinetics400.gin",
-                    256,
-                    340,
+                    (256, 340),
                     videos=8,
                     batch_size=4,
                     batches=10,
                     repeats=repeats,
                 ),
-            },  # fmt: skip
+            },
             "preparation": {"320 x 240": data_pipeline.preparation(f"{folder}/videos", 4, repeats)},
         }
     if JSON.value:

@@ -25,14 +25,14 @@ _NOISE = 8.0  # standard deviation, grey levels: a JPEG of 340 x 256 then takes 
 
 
 def reading(
-    folder: str, gin_file: str, height: int, width: int, videos: int, batch_size: int, batches: int, repeats: int
+    folder: str, gin_file: str, size: tuple[int, int], videos: int, batch_size: int, batches: int, repeats: int
 ) -> dict[str, float]:
     """Makes training clips of the dense stream from records in memory, in our way and in others.
 
     Args:
       folder: where the records are written.
       gin_file: with the settings of the data set, as they are trained with.
-      height, width: of the stored frames, pixels.
+      size: height and width of the stored frames, pixels.
       videos: number of records.
       batch_size: clips at once.
       batches: in one measurement, after as many that are not measured: buffers are as they stay by then.
@@ -44,7 +44,7 @@ def reading(
       set would be mapped (``decode_jpeg``), and a clip at a time with the loop written out (``decode_clips``), which
       spares most of what it takes to pass frames on. The median ratios ``ours / ...``.
     """
-    write_records(folder, height, width, videos)
+    write_records(folder, *size, videos)
     with gin.unlock_config():
         gin.clear_config()
         gin.parse_config_file(gin_file)

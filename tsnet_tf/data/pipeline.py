@@ -186,7 +186,7 @@ def test_clips(
         return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
 
     shards = dataset.shards([split])
-    found = _files(shards).flat_map(lambda path, count: records.read(path, count, faults)).enumerate()
+    found = records.read_all(shards, faults).enumerate()
     if input_context:
         found = found.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
     numbered = found.map(lambda video, record: (video, *record))
@@ -203,12 +203,6 @@ def test_clips(
     filling = tf.data.Dataset.from_tensors(empty).repeat()
     whole = every_view.concatenate(filling).batch(batch_size, drop_remainder=True)
     return whole.take(steps * replicas).prefetch(2)
-
-
-def _files(shards: Sequence[tuple[str, int]]) -> tf.data.Dataset:
-    """Data set of path and number of records of each file."""
-    paths, counts = zip(*shards, strict=True)
-    return tf.data.Dataset.from_tensor_slices((list(paths), np.array(counts, np.int64)))
 
 
 def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:

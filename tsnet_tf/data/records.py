@@ -103,31 +103,18 @@ def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
     Raises:
       UserError: there is no usable record.
     """
-    found = []
-    for path, count in shards:
-        number = -1
-        try:
-            for number, record in enumerate(tf.data.TFRecordDataset(path)):  # noqa: B007
-                found.append((path, number, record.numpy()))
-        except tf.errors.DataLossError:
-            pass  # the next line counts what is lost
-        faults.add_end(path, number + 1, count)
 
-    def check(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def check(_: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
         encoded, label, rate = parse(record, faults.classes)
         shapes = tf.map_fn(lambda frame: tf.shape(clips.decode_frame(frame)), encoded, fn_output_signature=tf.int32)
         with tf.control_dependencies([tf.debugging.assert_equal(shapes, shapes[:1])]):
-            return tf.identity(index), encoded, label, rate
+            return tf.identity(encoded), label, rate
 
-    contents = tf.data.Dataset.from_tensor_slices(np.array([record for *_, record in found], object))
-    checked = contents.enumerate().map(check, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
-    usable = {int(index): content for index, *content in checked.as_numpy_iterator()}
-    for index, (path, number, record) in enumerate(found):
-        if index not in usable:
-            faults.add(path, number, schema.fault(record, faults.classes) or "what cannot be decoded")
-    if not usable:
+    numbered = read_all(shards, faults).enumerate().map(lambda index, record: (index, *record))
+    videos = list(try_map(numbered, check, faults).as_numpy_iterator())
+    if not videos:
         raise UserError(f"expected usable records in {', '.join(path for path, _ in shards)}, found none")
-    encoded, labels, rates = zip(*usable.values(), strict=True)
+    encoded, labels, rates = zip(*videos, strict=True)
     starts = np.cumsum([0, *map(len, encoded)])
     return Loaded(
         tf.constant(np.concatenate(encoded)),
@@ -135,6 +122,18 @@ def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
         tf.constant(labels, tf.int32),
         tf.constant(rates, tf.float32),
     )
+
+
+def read_all(shards: Sequence[tuple[str, int]], faults: Faults) -> tf.data.Dataset:
+    """Reads files one after the other: data set of (path, number in the file, record).
+
+    Args:
+      shards: path and number of records of each file.
+      faults: told when there are fewer.
+    """
+    paths, counts = zip(*shards, strict=True)
+    files = tf.data.Dataset.from_tensor_slices((list(paths), np.array(counts, np.int64)))
+    return files.flat_map(lambda path, count: read(path, count, faults))
 
 
 def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:
