@@ -112,14 +112,29 @@ def latency() -> None:
 
 
 def data() -> None:
-    demo = dict(dense_frames=16, sparse_frames=2, crop=24, train_jitter=(24, 28), test_short_side=24)
     repeats = REPEATS.value
     with tempfile.TemporaryDirectory() as folder:
         results = {
             "machine": machine.description(),
             "reading": {
-                "demo, 40 x 32": data_pipeline.reading(f"{folder}/demo", 32, 40, 64, 32, 24, repeats, **demo),
-                "340 x 256": data_pipeline.reading(f"{folder}/large", 256, 340, 8, 4, 6, repeats),
+                "demo, 40 x 32": data_pipeline.reading(
+                    f"{folder}/demo",
+                    "gin/data/demo.gin",
+                    (32, 40),
+                    videos=64,
+                    batch_size=32,
+                    batches=24,
+                    repeats=repeats,
+                ),
+                "340 x 256": data_pipeline.reading(
+                    f"{folder}/big",
+                    "gin/data/kinetics400.gin",
+                    (256, 340),
+                    videos=8,
+                    batch_size=4,
+                    batches=10,
+                    repeats=repeats,
+                ),
             },
             "preparation": {"320 x 240": data_pipeline.preparation(f"{folder}/videos", 4, repeats)},
         }

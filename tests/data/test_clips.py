@@ -65,21 +65,57 @@ def test_frames_of_the_right_size_pass_unchanged():
     np.testing.assert_array_equal(clips.resize_short_side(frames, 10), frames)
 
 
-def test_jitter_draws_every_size_between_its_ends_for_the_whole_clip():
-    frames = tf.zeros([2, 8, 8, 3], tf.uint8)
-    shapes = [clips.jitter_short_side(frames, 8, 11, _seed(n)).shape for n in range(60)]
-    assert {tuple(shape) for shape in shapes} == {(2, side, side, 3) for side in (8, 9, 10, 11)}
+def test_the_square_of_a_clip_has_every_size_and_reaches_every_place():
+    @tf.function
+    def draw(number):
+        return clips.random_square(tf.constant([40, 60]), 10, 20, 25, tf.stack([tf.constant(0, tf.int64), number]))
+
+    squares = tf.map_fn(draw, tf.range(3000, dtype=tf.int64), fn_output_signature=tf.int32).numpy()
+    # Frames of 40 x 60 pixels at a short side of 20 to 25: a crop of 10 is a square of 20, 19, 18, 17, 17 or 16.
+    sides, counts = np.unique(squares[:, 2], return_counts=True)
+    assert (squares[:, 2] == squares[:, 3]).all() and sides.tolist() == [16, 17, 18, 19, 20]
+    # Of 3,000 draws a sixth is 500, with a standard deviation of 20; twice that for the side of 17.
+    np.testing.assert_allclose(counts, [500, 1000, 500, 500, 500], atol=100)
+    corners = squares[squares[:, 2] == 20][:, :2]
+    assert corners.min(0).tolist() == [0, 0] and corners.max(0).tolist() == [20, 40]
+    places = squares[:, :2] / ([40, 60] - squares[:, 2:])  # of the room that there is
+    correlation = np.corrcoef(np.column_stack([places, squares[:, 2]]).T)
+    assert abs(correlation - np.eye(3)).max() < 0.08  # standard deviation 0.018
 
 
-def test_a_random_crop_is_the_same_square_in_all_frames_and_reaches_every_place():
-    offsets = set()
-    for number in range(200):
-        crop = clips.random_crop(_ramp(3, 6, 7), 4, _seed(number)).numpy()
-        assert crop.shape == (3, 4, 4, 3)
-        y, x = crop[0, 0, 0, 1:]
-        offsets.add((int(y), int(x)))
-        np.testing.assert_array_equal(crop, _ramp(3, 6, 7)[:, y : y + 4, x : x + 4])
-    assert offsets == {(y, x) for y in range(3) for x in range(4)}
+def test_no_square_is_larger_than_the_frames():
+    for size in ((7, 9), (9, 7), (8, 8)):
+        for number in range(30):
+            top, left, height, width = clips.random_square(tf.constant(size), 224, 224, 225, _seed(number)).numpy()
+            assert (height, width) in [(min(size), min(size))]
+            assert top + height <= size[0] and left + width <= size[1]
+
+
+def _picture(height, width):
+    """A smooth picture with an edge, of which neighbouring places differ."""
+    y, x = np.mgrid[:height, :width]
+    waves = [127 + 60 * np.sin(0.13 * y + k) + 60 * np.cos(0.17 * x - k) for k in range(3)]
+    return np.where((x > y)[..., None], np.stack(waves, -1), 255 - np.stack(waves, -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("square", [(0, 0, 30, 30), (3, 7, 22, 22), (34, 61, 30, 30), (17, 33, 1, 1)])
+def test_a_decoded_square_is_what_the_whole_frame_shows_there(square):
+    picture = _picture(64, 91)
+    encoded = tf.stack([tf.io.encode_jpeg(one, quality=95) for one in (picture, 255 - picture)])
+    top, left, side, _ = square
+    whole = clips.decode_frames(encoded)[:, top : top + side, left : left + side]
+    difference = np.abs(clips.decode_square(encoded, square, side).numpy().astype(int) - whole.numpy())
+    assert not difference[:, :, : side - 1].any() or side == 1
+    # In the last column the colour, which is stored at half the resolution, may lack its neighbour.
+    assert difference.max() <= 20
+
+
+def test_a_decoded_square_is_resized_bilinearly_and_rounds():
+    # 2 columns 0 and 255 of a square to 4: a quarter and three quarters of the way in between, 63.75 and 191.25.
+    picture = np.repeat([[0, 0, 255, 255]], 2, axis=0)[..., None].repeat(3, -1).astype(np.uint8)
+    encoded = tf.io.encode_jpeg(picture, format="rgb", quality=100, chroma_downsampling=False)[None]
+    square = clips.decode_square(encoded, (0, 1, 2, 2), 4).numpy()
+    np.testing.assert_allclose(square[0, :, :, 0], [[0, 64, 191, 255]] * 4, atol=2)
 
 
 def test_a_flip_mirrors_all_frames_or_none():

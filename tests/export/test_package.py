@@ -94,7 +94,7 @@ def requests(dataset):
     """The JPEG frames of the centre view of every video, string ``[50, frames]``."""
     rows = []
     for record in tf.data.TFRecordDataset([path for path, _ in dataset.shards(["test"])]):
-        encoded, _ = schema.parse_video(record)
+        encoded, _, _ = schema.parse_video(record)
         start = clips.uniform_starts(tf.size(encoded), dataset.span, 1)
         rows.append(tf.gather(encoded, clips.frame_indices(start, FRAMES, 2, tf.size(encoded))[0]))
     return tf.stack(rows)
@@ -147,6 +147,7 @@ def test_metadata_says_where_it_comes_from(packaged, model, dataset):
     assert metadata["data_set"] == os.path.basename(dataset.directory)
     assert metadata["accuracy"] == {"top1": 0.5}
     assert (metadata["frames"], metadata["frame_stride"], metadata["labels"]) == (FRAMES, 2, LABELS)
+    assert metadata["sampling"] == dataclasses.asdict(dataset.frame_sampling)
 
 
 def test_accuracy_is_that_of_the_evaluation(model, dataset, tmp_path):

@@ -1,5 +1,6 @@
 """Video files: one, several, a folder, long and broken ones; with a model that names their colour."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,11 +9,16 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.data import pipeline
+from tsnet_tf.data.decode import read_video
 from tsnet_tf.data.demo_videos import write_video
+from tsnet_tf.data.sampling import Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.predict import Predictor, find_videos, predict_files, show_text
+from tsnet_tf.export.saved_model import export
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RED, GREEN = [255, 0, 0], [0, 255, 0]
@@ -65,6 +71,44 @@ def test_a_video_shorter_than_a_clip(predictor, tmp_path):
     result = predictor.predict(str(tmp_path / "short.mp4"))
     assert (result["clips"], result["top"][0]["label"], len(result["timeline"])) == (1, "green", 1)
     assert result["timeline"][0]["end"] == pytest.approx(2 / 30)
+
+
+def exported(reddest, folder, **settings):
+    model, labels, others = reddest
+    export(model, labels, str(folder), **{**others, **settings})
+    return Predictor(str(folder))
+
+
+def test_a_model_of_segments_sees_the_whole_video(reddest, tmp_path):
+    """Of each of the three segments of 15 frames one is shown: one red frame and two green ones, in every view."""
+    predictor = exported(reddest, tmp_path / "model", frames=3, sampling=Sampling(segments=3))
+    write_video(str(tmp_path / "two.mp4"), colours((RED, 15), (GREEN, 30)))
+    told = []
+    result = predictor.predict(str(tmp_path / "two.mp4"), advance=told.append)
+    # Logits (2/3, 0, 1/3): softmax in the order green, none, red.
+    expected = np.exp([2 / 3, 0, 1 / 3]) / np.exp([2 / 3, 0, 1 / 3]).sum()
+    assert [row["label"] for row in result["top"]] == ["green", "red", "none"]
+    np.testing.assert_allclose([row["probability"] for row in result["top"]], expected[[0, 2, 1]], atol=0.01)
+    [only] = result["timeline"]
+    assert (only["start"], only["end"], only["label"], result["clips"], sum(told)) == (0, 1.5, "green", 10, 45)
+
+
+@pytest.mark.parametrize("settings", [dict(sampling="segments"), dict(short_videos="loop"), dict(frame_rate=10.0)])
+def test_a_video_is_sampled_as_in_the_evaluation(reddest, tmp_path, write_records, settings):
+    """The colours change with the time, so other frames would give other probabilities."""
+    frames = colours(*([(n * 12, 250 - n * 11, 0), 1] for n in range(22)))
+    write_video(str(tmp_path / "one.mp4"), frames)
+    pictures, rate = read_video(str(tmp_path / "one.mp4"))
+    dataset = write_records(tmp_path / "records", [("one.mp4", 0, pictures)], labels=reddest[1])
+    sizes = dict(dense_stride=4, crop=6, train_jitter=(8, 8), test_short_side=8)
+    dataset = dataclasses.replace(dataset, **sizes, **settings)
+    assert rate == 30
+    model = tmp_path / "model"
+    predictor = exported(reddest, model, frames=8, frame_stride=4, sampling=dataset.frame_sampling)
+    views = pipeline.test_clips(dataset, "test", batch_size=10, frames=8, frame_stride=4)
+    expected = tf.reduce_mean(tf.nn.softmax(reddest[0](next(iter(views))["clip"])), axis=0).numpy()
+    found = {row["label"]: row["probability"] for row in predictor.predict(str(tmp_path / "one.mp4"))["top"]}
+    np.testing.assert_allclose([found[label] for label in reddest[1]], expected, atol=0.004)
 
 
 def test_text_for_people(predictor, tmp_path, monkeypatch):

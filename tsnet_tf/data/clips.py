@@ -12,6 +12,9 @@ CENTER = "center"
 LEFT_CENTER_RIGHT = "left_center_right"
 CROPS = {CENTER: 1, LEFT_CENTER_RIGHT: 3}  # number of crops per view
 
+_FRAMES_AT_ONCE = 8  # resized together: few operations, and what is in between stays in the processor's cache
+DCT_METHOD = "INTEGER_ACCURATE"  # of decoding; named because the default one may differ between builds
+
 
 def random_start(video_frames: tf.Tensor, span: int, seed: tf.Tensor) -> tf.Tensor:
     """Draws the first frame of a clip, uniformly over the places where the span fits; 0 in a shorter video.
@@ -57,14 +60,14 @@ def frame_indices(
     return indices % video_frames if loop else tf.minimum(indices, video_frames - 1)
 
 
+def decode_frame(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG frame, scalar string, to uint8 [height, width, 3]."""
+    return tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
+
+
 def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes JPEG frames, string [frames], to uint8 [frames, height, width, 3]."""
-
-    def decode(frame: tf.Tensor) -> tf.Tensor:
-        # The method is named because the default one may differ between builds.
-        return tf.io.decode_jpeg(frame, channels=3, dct_method="INTEGER_ACCURATE")
-
-    return tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
+    """Decodes JPEG frames of one size, string [frames], to uint8 [frames, height, width, 3]."""
+    return tf.map_fn(decode_frame, encoded, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
 
 
 def resize_short_side(frames: tf.Tensor, short_side: tf.Tensor | int) -> tf.Tensor:
@@ -84,22 +87,61 @@ def resize_short_side(frames: tf.Tensor, short_side: tf.Tensor | int) -> tf.Tens
     return resized
 
 
-def jitter_short_side(frames: tf.Tensor, smallest: int, largest: int, seed: tf.Tensor) -> tf.Tensor:
-    """Resizes all frames of a clip to one short side drawn from ``smallest`` to ``largest`` pixels, both included."""
-    return resize_short_side(frames, tf.random.stateless_uniform([], seed, smallest, largest + 1, tf.int32))
+def random_square(size: tf.Tensor, crop: int, smallest: int, largest: int, seed: tf.Tensor) -> tf.Tensor:
+    """Draws the square of a training clip in pixels of the source, int32 [4]: top, left, height, width.
+
+    It is what a square of ``crop`` pixels would show if the short side were resized to a length drawn from
+    ``smallest`` to ``largest`` pixels, both included; and it may be anywhere.
+
+    Args:
+      size: height and width of the frames, int32 [2].
+      crop: side of the clip, pixels, no more than ``smallest``.
+      smallest, largest: short sides, pixels.
+      seed: int64 [2].
+    """
+    # One draw of three numbers; scaling real ones keeps them independent.
+    drawn = tf.random.stateless_uniform([3], seed)
+    short_side = smallest + tf.minimum(tf.cast(drawn[0] * (largest + 1 - smallest), tf.int32), largest - smallest)
+    side = (2 * crop * tf.reduce_min(size) + short_side) // (2 * short_side)  # rounded
+    room = size - side
+    corner = tf.minimum(tf.cast(drawn[1:] * tf.cast(room + 1, tf.float32), tf.int32), room)
+    return tf.concat([corner, [side, side]], 0)
 
 
-def random_crop(frames: tf.Tensor, crop: int, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts the same square of ``crop`` pixels, anywhere, out of all frames of a clip."""
-    room = tf.shape(frames)[1:3] - crop
-    # Two draws from one seed are two entries of one vector; scaling a real number keeps the two sides independent.
-    offset = tf.cast(tf.random.stateless_uniform([2], seed) * tf.cast(room + 1, tf.float32), tf.int32)
-    return _cut(frames, tf.minimum(offset, room), crop)
+def decode_square(encoded: tf.Tensor, square: tf.Tensor, crop: int) -> tf.Tensor:
+    """Decodes a square of JPEG frames of one size, resized bilinearly.
+
+    Args:
+      encoded: string [frames]; the number is known statically.
+      square: top, left, height and width in the frames, int32 [4].
+      crop: side that it is resized to, pixels.
+
+    Returns:
+      uint8 [frames, crop, crop, 3].
+    """
+
+    def show(some: list[tf.Tensor]) -> tf.Tensor:
+        decoded = [tf.io.decode_and_crop_jpeg(frame, square, channels=3, dct_method=DCT_METHOD) for frame in some]
+        # TensorFlow's kernel is twice as fast for real numbers as for bytes.
+        resized = tf.image.resize(tf.cast(tf.stack(decoded), tf.float32), [crop, crop])
+        return tf.cast(tf.round(resized), tf.uint8)
+
+    # Written out frame by frame: a loop in the graph takes as long as to decode a small frame.
+    frames = tf.unstack(encoded)
+    groups = [frames[i : i + _FRAMES_AT_ONCE] for i in range(0, len(frames), _FRAMES_AT_ONCE)]
+    return tf.concat([show(group) for group in groups], 0)
 
 
 def random_flip(frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors all frames of a clip left to right, or none of them; an even chance."""
-    return tf.cond(tf.random.stateless_uniform([], seed) < 0.5, lambda: frames[:, :, ::-1], lambda: frames)
+
+    def mirror() -> tf.Tensor:
+        # TensorFlow is quick at this for a single picture: the frames one below the other. A slice with step -1 would
+        # take longer than to decode them.
+        picture = tf.reshape(frames, tf.concat([[-1], tf.shape(frames)[2:]], 0))
+        return tf.reshape(tf.reverse(picture, [1]), tf.shape(frames))
+
+    return tf.cond(tf.random.stateless_uniform([], seed) < 0.5, mirror, lambda: tf.identity(frames))
 
 
 def test_crops(frames: tf.Tensor, crop: int, crops: str) -> tf.Tensor:

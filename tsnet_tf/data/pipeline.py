@@ -13,12 +13,12 @@ depend on which clip stands at the mirrored place of the replica's batch; and a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.data import augmentation, clips, records, schema
+from tsnet_tf.data import augmentation, clips, records
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
@@ -74,26 +74,26 @@ def train_clips(
     if batch_size < 1 or batch_size % replicas:
         raise UserError(f"expected a batch size that {replicas} replicas can share, found {batch_size}")
     pipeline = input_context.input_pipeline_id if input_context else 0
-    source = _cached_records if _fits_in_memory(dataset, splits) else _streamed_records
+    make = _clips_from_memory if _fits_in_memory(dataset, splits) else _clips_from_files
     faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
 
     def seed_of(index: tf.Tensor) -> tf.Tensor:
         return tf.stack([tf.cast(seed, tf.int64), index])
 
-    def to_clip(index: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        seeds = tf.random.split(seed_of(index), 4)
-        encoded, label, rate = _parse(record, faults.classes)
-        sampled = dataset.frame_sampling.training_frames(tf.size(encoded), rate, frames, frame_stride, seeds[0])
-        clip = clips.decode_frames(tf.gather(encoded, sampled))
-        clip = clips.jitter_short_side(clip, *dataset.train_jitter, seeds[1])
-        clip = clips.random_crop(clip, dataset.crop, seeds[2])
+    def to_clip(index: tf.Tensor, encoded: tf.Tensor, first: tf.Tensor, count: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """The clip of a video whose frames are the ``count`` ones of ``encoded`` from ``first`` on."""
+        seeds = tf.random.split(seed_of(index), 3)
+        sampled = dataset.frame_sampling.training_frames(count, rate, frames, frame_stride, seeds[0])
+        encoded = tf.gather(encoded, first + sampled)
+        size = tf.io.extract_jpeg_shape(encoded[0])[:2]
+        square = clips.random_square(size, dataset.crop, *dataset.train_jitter, seeds[1])
+        clip = clips.decode_square(encoded, square, dataset.crop)
         if dataset.flip:
-            clip = clips.random_flip(clip, seeds[3])
-        clip = tf.ensure_shape(clip, [frames, dataset.crop, dataset.crop, 3])
+            clip = clips.random_flip(clip, seeds[2])
         if dataset.randaugment_layers:
             own_seed = tf.random.fold_in(seed_of(index), _RAND_AUGMENT)
             clip = augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, own_seed)
-        return index, clip, label
+        return clip
 
     def finish(indices: tf.Tensor, batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not dataset.mixes:
@@ -112,13 +112,8 @@ def train_clips(
             cutmix_alpha=dataset.cutmix_alpha,
         )
 
-    found = source(dataset, splits, batch_size, seed, pipelines, pipeline, repeat, skip_batches, faults)
-    return (
-        records.try_map(found, to_clip, faults)
-        .batch(batch_size // replicas, drop_remainder=True)
-        .map(finish)
-        .prefetch(2)
-    )
+    made = make(dataset, splits, to_clip, batch_size, seed, pipelines, pipeline, repeat, skip_batches, faults)
+    return made.batch(batch_size // replicas, drop_remainder=True).map(finish).prefetch(2)
 
 
 def test_clips(
@@ -169,7 +164,7 @@ def test_clips(
     faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
 
     def to_frames(video: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, label, rate = _parse(record, faults.classes)
+        encoded, label, rate = records.parse(record, faults.classes)
         sampled = dataset.frame_sampling.test_frames(tf.size(encoded), rate, frames, frame_stride, views)
         # Views overlap: each frame is decoded once, then taken by every view that shows it.
         needed, places = tf.unique(tf.reshape(sampled, [-1]))
@@ -191,7 +186,7 @@ def test_clips(
         return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
 
     shards = dataset.shards([split])
-    found = _files(shards).flat_map(lambda path, count: records.read(path, count, faults)).enumerate()
+    found = records.read_all(shards, faults).enumerate()
     if input_context:
         found = found.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
     numbered = found.map(lambda video, record: (video, *record))
@@ -210,25 +205,6 @@ def test_clips(
     return whole.take(steps * replicas).prefetch(2)
 
 
-def _parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Reads a record as `schema.parse_video` does; one without frames or of an unknown label is an error."""
-    encoded, label, rate = schema.parse_video(record)
-    with tf.control_dependencies(
-        [
-            tf.debugging.assert_positive(tf.size(encoded)),
-            tf.debugging.assert_non_negative(label),
-            tf.debugging.assert_less(label, classes),
-        ]
-    ):
-        return encoded, tf.identity(label), rate
-
-
-def _files(shards: Sequence[tuple[str, int]]) -> tf.data.Dataset:
-    """Data set of path and number of records of each file."""
-    paths, counts = zip(*shards, strict=True)
-    return tf.data.Dataset.from_tensor_slices((list(paths), np.array(counts, np.int64)))
-
-
 def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:
     if frames < 1 or frames * frame_stride != dataset.span:
         raise UserError(
@@ -242,9 +218,10 @@ def _fits_in_memory(dataset: VideoDataset, splits: Sequence[str]) -> bool:
     return size <= dataset.cache_megabytes * 2**20
 
 
-def _cached_records(
+def _clips_from_memory(
     dataset: VideoDataset,
     splits: Sequence[str],
+    to_clip: Callable,
     batch_size: int,
     seed: int,
     pipelines: int,
@@ -253,29 +230,28 @@ def _cached_records(
     skip_batches: int,
     faults: records.Faults,
 ) -> tf.data.Dataset:
-    """Yields (place in the sequence, file, number in it, record) from memory, in an order that any step can start from.
+    """Clips of records in memory, in an order that any step can start from.
 
     The sequence does not depend on the number of pipelines: each takes its part of every step.
     """
-    paths, numbers, contents = map(tf.constant, zip(*records.load(dataset.shards(splits), faults), strict=True))
-    total, share = len(contents), batch_size // pipelines
-    end = _FOREVER if repeat else total // batch_size * batch_size
+    videos = records.load(dataset.shards(splits), faults)
+    total, share = len(videos.labels), batch_size // pipelines
+    end = _FOREVER if repeat else total // batch_size * share
 
-    def pick(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def pick(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        index = number // share * batch_size + pipeline * share + number % share
         key = tf.stack([tf.cast(seed, tf.int64), index // total])
         place = tf.random.experimental.index_shuffle(index % total, key, total - 1)
-        return index, tf.gather(paths, place), tf.cast(tf.gather(numbers, place), tf.int64), tf.gather(contents, place)
+        first, count = videos.starts[place], videos.starts[place + 1] - videos.starts[place]
+        return index, to_clip(index, videos.frames, first, count, videos.rates[place]), videos.labels[place]
 
-    return (
-        tf.data.Dataset.range(skip_batches * batch_size, end)
-        .filter(lambda index: tf.equal(index % batch_size // share, pipeline))
-        .map(pick)
-    )
+    return tf.data.Dataset.range(skip_batches * share, end).map(pick, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _streamed_records(
+def _clips_from_files(
     dataset: VideoDataset,
     splits: Sequence[str],
+    to_clip: Callable,
     batch_size: int,
     seed: int,
     pipelines: int,
@@ -284,7 +260,7 @@ def _streamed_records(
     skip_batches: int,
     faults: records.Faults,
 ) -> tf.data.Dataset:
-    """Yields (place in the sequence, file, number in it, record) from files in a new order each time round.
+    """Clips of records read from files, in a new order each time round.
 
     Each pipeline reads files of its own, so the sequence depends on how many there are. What is skipped is read at most
     once round, and not decoded.
@@ -316,4 +292,10 @@ def _streamed_records(
     found = tf.data.Dataset.range(first_round, _FOREVER if repeat else 1).flat_map(one_round)
     if not repeat:
         found = found.take(max(0, min(totals) // share * share - skipped))
-    return found.enumerate(skipped).map(lambda place, record: (place * pipelines + pipeline, *record))
+    numbered = found.enumerate(skipped).map(lambda place, record: (place * pipelines + pipeline, *record))
+
+    def of_record(index: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label, rate = records.parse(record, faults.classes)
+        return index, to_clip(index, encoded, 0, tf.size(encoded), rate), label
+
+    return records.try_map(numbered, of_record, faults)

@@ -7,12 +7,13 @@ names its file and its number in it, counted from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data import schema
+from tsnet_tf.data import clips, schema
 from tsnet_tf.errors import UserError
 
 
@@ -60,31 +61,79 @@ class Faults:
             )
 
 
-def load(shards: Sequence[tuple[str, int]], faults: Faults) -> list[tuple[str, int, bytes]]:
-    """Reads all usable records into memory: (file, number in the file, record) of each.
+def parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Reads a record as `schema.parse_video` does; one without frames or of an unknown label is an error."""
+    encoded, label, rate = schema.parse_video(record)
+    with tf.control_dependencies(
+        [
+            tf.debugging.assert_positive(tf.size(encoded)),
+            tf.debugging.assert_non_negative(label),
+            tf.debugging.assert_less(label, classes),
+        ]
+    ):
+        return encoded, tf.identity(label), rate
 
-    Frames are not decoded, so a faulty one is found later.
+
+class Loaded(NamedTuple):
+    """Videos in memory, their frames one after the other.
+
+    Attributes:
+      frames: JPEG frames of all videos, string [frames].
+      starts: where each video's frames begin, and where the last one's end, int32 [videos + 1].
+      labels: int32 [videos].
+      rates: frames per second, 0 for not known, float32 [videos].
+    """
+
+    frames: tf.Tensor
+    starts: tf.Tensor
+    labels: tf.Tensor
+    rates: tf.Tensor
+
+
+def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
+    """Reads all usable records into memory.
+
+    Every frame is decoded once, so that nothing need be caught later: to catch what might go wrong takes as long as to
+    decode a clip of small frames.
 
     Args:
       shards: path and number of records of each file.
       faults: told of what cannot be used.
+
+    Raises:
+      UserError: there is no usable record.
     """
-    found = []
-    for path, count in shards:
-        number = -1
-        try:
-            for number, record in enumerate(tf.data.TFRecordDataset(path)):  # noqa: B007
-                fault = schema.fault(record.numpy(), faults.classes, decode_frames=False)
-                if fault:
-                    faults.add(path, number, fault)
-                else:
-                    found.append((path, number, record.numpy()))
-        except tf.errors.DataLossError:
-            pass  # the next line counts what is lost
-        faults.add_end(path, number + 1, count)
-    if not found:
+
+    def check(_: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        encoded, label, rate = parse(record, faults.classes)
+        shapes = tf.map_fn(lambda frame: tf.shape(clips.decode_frame(frame)), encoded, fn_output_signature=tf.int32)
+        with tf.control_dependencies([tf.debugging.assert_equal(shapes, shapes[:1])]):
+            return tf.identity(encoded), label, rate
+
+    numbered = read_all(shards, faults).enumerate().map(lambda index, record: (index, *record))
+    videos = list(try_map(numbered, check, faults).as_numpy_iterator())
+    if not videos:
         raise UserError(f"expected usable records in {', '.join(path for path, _ in shards)}, found none")
-    return found
+    encoded, labels, rates = zip(*videos, strict=True)
+    starts = np.cumsum([0, *map(len, encoded)])
+    return Loaded(
+        tf.constant(np.concatenate(encoded)),
+        tf.constant(starts, tf.int32),
+        tf.constant(labels, tf.int32),
+        tf.constant(rates, tf.float32),
+    )
+
+
+def read_all(shards: Sequence[tuple[str, int]], faults: Faults) -> tf.data.Dataset:
+    """Reads files one after the other: data set of (path, number in the file, record).
+
+    Args:
+      shards: path and number of records of each file.
+      faults: told when there are fewer.
+    """
+    paths, counts = zip(*shards, strict=True)
+    files = tf.data.Dataset.from_tensor_slices((list(paths), np.array(counts, np.int64)))
+    return files.flat_map(lambda path, count: read(path, count, faults))
 
 
 def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:

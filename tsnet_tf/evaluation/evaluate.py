@@ -81,6 +81,7 @@ def evaluation(
                     frames=model.space.frames,
                     frame_stride=dataset.span // model.space.frames,
                     seed=0,
+                    soft_labels=True,
                 ).map(lambda clip, label: clip),
                 precise_bn_batches,
             )

@@ -40,8 +40,8 @@ def package(
     Args:
       model: a fixed model.
       labels: names of its classes.
-      dataset: the sizes the model was trained and tested at; if it is there, its labels must be the model's; its
-        records are read only if there are ``precisions``.
+      dataset: the sizes and frames the model was trained and tested at; if it is there, its labels must be the
+        model's; its records are read only if there are ``precisions``.
       output: folder of the SavedModel (`tsnet_tf.export.saved_model.export`).
       accuracy: what is known about it, for ``metadata.json``.
       precisions: of LiteRT models to be made and tested (`tsnet_tf.export.lite.PRECISIONS`).
@@ -81,6 +81,7 @@ def package(
         frame_stride=stride,
         short_side=dataset.test_short_side,
         crop=dataset.crop,
+        sampling=dataset.frame_sampling,
         about={
             "genotype": json.loads(genotype.dumps(space)),
             "gmacs": cost.gmacs,
@@ -108,7 +109,7 @@ def package(
 def _calibration_clips(dataset: VideoDataset, split: str, frames: int, stride: int) -> Iterator[np.ndarray]:
     """Training clips, uint8 ``[frames, crop, crop, 3]`` each."""
     clips = pipeline.train_clips(
-        dataset, (split,), batch_size=1, frames=frames, frame_stride=stride, seed=0, repeat=True
+        dataset, (split,), batch_size=1, frames=frames, frame_stride=stride, seed=0, soft_labels=True
     )
     return (clip[0].numpy() for clip, _ in clips.take(CALIBRATION_CLIPS))
 

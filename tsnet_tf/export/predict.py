@@ -14,13 +14,18 @@ import tensorflow as tf
 from tsnet_tf import console
 from tsnet_tf.data.annotations import VIDEO_SUFFIXES
 from tsnet_tf.data.decode import VideoError, open_video
+from tsnet_tf.data.sampling import LOOP, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import read_metadata
-from tsnet_tf.export.windows import moments, sliding_clips
+from tsnet_tf.export.windows import at_rate, moments, sliding_clips
 
 TOP_K = 5
 CLIPS_AT_ONCE = 8
+VIEWS = 10  # of a whole video, for a model of segments
 _USUAL_FRAME_RATE = 30.0  # per second, of a file that does not say
+
+# Length in seconds, number of clips, mean probabilities [classes], and (start, end, best class, probability) over time.
+_Answer = tuple[float, int, np.ndarray, list[tuple[float, float, int, float]]]
 
 
 class Predictor:
@@ -36,6 +41,7 @@ class Predictor:
     def __init__(self, saved_model: str):
         self.metadata = read_metadata(saved_model)
         self.labels: list[str] = self.metadata["labels"]
+        self._sampling = Sampling(**self.metadata.get("sampling", {}))  # a model of before it was written has spans
         self._loaded = tf.saved_model.load(saved_model)
         self._serve = self._loaded.signatures["serving_default"]
         classes = self._serve.structured_outputs["probabilities"].shape[-1]
@@ -46,7 +52,7 @@ class Predictor:
             )
 
     def predict(self, video: str, overlap: float = 0.75, advance: Callable[[int], None] = lambda frames: None) -> dict:
-        """Slides over a video of any length.
+        """Slides over a video of any length; a model of segments sees clips of the whole video instead.
 
         Args:
           video: path of a video file.
@@ -62,40 +68,69 @@ class Predictor:
         Raises:
           VideoError: it cannot be decoded.
         """
-        frames, stride = self.metadata["frames"], self.metadata["frame_stride"]
-        hop = max(1, round(frames * stride * (1.0 - overlap)))
-        total, clips, seen = np.zeros(len(self.labels)), 0, 0
-
-        def probabilities(source: Iterator) -> Iterator[np.ndarray]:
-            nonlocal total, clips, seen
-            while batch := list(itertools.islice(source, CLIPS_AT_ONCE)):
-                answer = self._serve(frames=tf.constant(np.stack([clip for _, clip in batch])))
-                for (until, _), row in zip(batch, answer["probabilities"].numpy().astype(np.float64), strict=True):
-                    total, clips = total + row, clips + 1
-                    advance(until - seen)
-                    seen = until
-                    yield row
-
-        with open_video(video, short_side=self.metadata["short_side"]) as opened:
-            source = sliding_clips(_of_one_size(opened), frames, stride, hop)
-            timeline = _Timeline(hop)
-            for row in moments(probabilities(source), math.ceil(frames * stride / hop)):
-                timeline.add(int(row.argmax()), float(row.max()))
-        frame_rate = opened.frame_rate or _USUAL_FRAME_RATE
-        mean = total / clips
+        predict = self._whole if self._sampling.segments else self._sliding
+        seconds, clips, mean, timeline = predict(video, overlap, advance)
         return {
             "video": video,
-            "seconds": seen / frame_rate,
+            "seconds": seconds,
             "clips": clips,
             "top": [
                 {"label": self.labels[index], "probability": float(mean[index])}
                 for index in np.argsort(-mean, kind="stable")[:TOP_K]
             ],
             "timeline": [
-                {"start": start / frame_rate, "end": end / frame_rate, "label": self.labels[best], "probability": p}
-                for start, end, best, p in timeline.segments(seen)
+                {"start": start, "end": end, "label": self.labels[best], "probability": probability}
+                for start, end, best, probability in timeline
             ],
         }
+
+    def _sliding(self, video: str, overlap: float, advance: Callable[[int], None]) -> _Answer:
+        frames, stride, sampling = self.metadata["frames"], self.metadata["frame_stride"], self._sampling
+        hop = max(1, round(frames * stride * (1.0 - overlap)))
+        total, clips, seen, done = np.zeros(len(self.labels)), 0, 0, 0
+        with open_video(video, short_side=self.metadata["short_side"]) as opened:
+
+            def probabilities() -> Iterator[np.ndarray]:
+                nonlocal total, clips, seen, done
+                pictures = at_rate(_of_one_size(opened), opened.frame_rate, sampling.frame_rate)
+                source = sliding_clips(pictures, frames, stride, hop, loop=sampling.short_videos == LOOP)
+                while batch := list(itertools.islice(source, CLIPS_AT_ONCE)):
+                    seen = batch[-1][0]
+                    for row in self._probabilities([clip for _, clip in batch]):
+                        total, clips = total + row, clips + 1
+                        yield row
+                    advance(len(opened.times) - done)
+                    done = len(opened.times)
+
+            timeline = _Timeline(hop)
+            for row in moments(probabilities(), math.ceil(frames * stride / hop)):
+                timeline.add(int(row.argmax()), float(row.max()))
+        rate = opened.frame_rate or _USUAL_FRAME_RATE
+        if opened.frame_rate and sampling.frame_rate:
+            rate = sampling.frame_rate
+        found = [(start / rate, end / rate, best, p) for start, end, best, p in timeline.segments(seen)]
+        return seen / rate, clips, total / clips, found
+
+    def _whole(self, video: str, _: float, advance: Callable[[int], None]) -> _Answer:
+        """Decodes twice: which frames are needed is known when all have been counted, and few are to be kept."""
+        with open_video(video) as opened:
+            for _ in opened:
+                pass
+            shown, rate = opened.even_frames()
+        chosen = self._sampling.test_frames(
+            tf.constant(len(shown)), tf.constant(rate), self.metadata["frames"], self.metadata["frame_stride"], VIEWS
+        )
+        chosen = np.array(shown)[chosen.numpy()]
+        with open_video(video, short_side=self.metadata["short_side"]) as opened:
+            needed = set(chosen.flatten())
+            kept = {number: one for number, one in enumerate(_of_one_size(opened)) if number in needed}
+        mean = np.mean([row for view in chosen for row in self._probabilities([np.stack([kept[i] for i in view])])], 0)
+        advance(len(shown))
+        seconds = len(shown) / (rate or _USUAL_FRAME_RATE)
+        return seconds, VIEWS, mean, [(0.0, seconds, int(mean.argmax()), float(mean.max()))]
+
+    def _probabilities(self, clips: list[np.ndarray]) -> np.ndarray:
+        return self._serve(frames=tf.constant(np.stack(clips)))["probabilities"].numpy().astype(np.float64)
 
 
 class _Timeline:

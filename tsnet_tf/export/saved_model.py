@@ -17,6 +17,7 @@ not load: the model in other formats.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -29,6 +30,7 @@ import keras
 import tensorflow as tf
 
 import tsnet_tf
+from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export import preprocessing
 
@@ -47,6 +49,7 @@ def export(
     frame_stride: int,
     short_side: int,
     crop: int,
+    sampling: Sampling = SPANS,
     about: Mapping[str, object] | None = None,
     extra: Mapping[str, bytes] | None = None,
 ) -> None:
@@ -60,6 +63,7 @@ def export(
       frame_stride: distance of a clip's frames in the video, in frames.
       short_side: frames are resized so that the shorter side has this many pixels.
       crop: side of the square centre crop in pixels.
+      sampling: which frames of a video make a clip.
       about: what else ``metadata.json`` should say, such as genotype and accuracy.
       extra: contents of the files in ``assets.extra``, by name.
 
@@ -74,6 +78,7 @@ def export(
         "frame_stride": frame_stride,
         "short_side": short_side,
         "crop": crop,
+        "sampling": dataclasses.asdict(sampling),
         "labels": list(labels),
         **(about or {}),
         "versions": _versions(),

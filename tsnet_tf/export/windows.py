@@ -9,8 +9,28 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 
+def at_rate(pictures: Iterable[np.ndarray], video_rate: float, frame_rate: float | None) -> Iterator[np.ndarray]:
+    """Frames counted at ``frame_rate`` per second: each shows the middle of its time, as in training.
+
+    Args:
+      pictures: the video's frames.
+      video_rate: their number per second; 0 for not known.
+      frame_rate: the number wanted; None for the video's own.
+    """
+    if not frame_rate or not video_rate:
+        yield from pictures
+        return
+    counted = 0
+    for number, picture in enumerate(pictures):
+        while int((counted + 0.5) * video_rate / frame_rate) == number:
+            yield picture
+            counted += 1
+    if not counted:  # a video of less than half a frame's time
+        yield picture
+
+
 def sliding_clips(
-    pictures: Iterable[np.ndarray], frames: int, stride: int, hop: int
+    pictures: Iterable[np.ndarray], frames: int, stride: int, hop: int, loop: bool = False
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Clips that start every ``hop`` source frames; the last one ends with the video.
 
@@ -19,10 +39,10 @@ def sliding_clips(
       frames: frames of a clip.
       stride: source frames from one to the next; a clip spans ``frames * stride`` of them.
       hop: source frames from one clip's start to the next one's, at most the span.
+      loop: what is done in a video that is shorter than the span: it starts again, or its last frame is held.
 
     Yields:
-      The number of source frames seen so far, and a clip, uint8 ``[frames, height, width, 3]``. In a video that is
-      shorter than the span, the last frame is held.
+      The number of source frames seen so far, and a clip, uint8 ``[frames, height, width, 3]``.
     """
     span = frames * stride
     recent, seen, ended_at = collections.deque(maxlen=span), 0, 0
@@ -33,8 +53,8 @@ def sliding_clips(
             yield seen, np.stack([recent[i] for i in range(0, span, stride)])
             ended_at = seen
     if seen > ended_at:
-        held = min(len(recent), span) - 1
-        yield seen, np.stack([recent[min(i, held)] for i in range(0, span, stride)])
+        places = range(0, span, stride)
+        yield seen, np.stack([recent[i % len(recent) if loop else min(i, len(recent) - 1)] for i in places])
 
 
 def moments(probabilities: Iterable[np.ndarray], overlapping: int) -> Iterator[np.ndarray]:
