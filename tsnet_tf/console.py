@@ -93,7 +93,8 @@ class _Bar:
             self._last_line = now
             rate = (now - self._started) / max(1, self.done - self._started_at)
             left = datetime.timedelta(seconds=round(rate * (self._total - self.done)))
-            say(f"{self._title}: {self.done}/{self._total}, {f'{left} left' if self.done < self._total else 'done'}  {shown}".rstrip())
+            when = f"{left} left" if self.done < self._total else "done"
+            say(f"{self._title}: {self.done}/{self._total}, {when}  {shown}".rstrip())
 
 
 @contextlib.contextmanager

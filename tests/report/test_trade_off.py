@@ -24,7 +24,8 @@ def test_published_numbers():
 def test_no_label_overlaps_or_is_cut(assert_readable, theme, count):
     ours = [Point(f"runs/number_{i}", 0.1 * (1 + i % 4) * 2**i, 90.0 + i % 3) for i in range(count)]
     with matplotlib.rc_context(theme.style):
-        figure = figure_of(ours, theme)
+        front = [Point("", 0.1 * i, 80.0 + 3 * i) for i in range(1, 4)]
+        figure = figure_of(ours, theme, {"sparse": front} if count > 1 else {})
         shown = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
         assert all(shown.count(point.name) == 1 for point in [*ours, *published()])
         assert_readable(figure)

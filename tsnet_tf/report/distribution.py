@@ -57,8 +57,8 @@ def recorded(metrics: Sequence[dict]) -> list[dict]:
     return [row for row in metrics if row.get("probabilities")]
 
 
-def heat_map(space: Space, row: dict, theme: figures.Theme) -> Figure:
-    """One heat map with the candidates' values in their cells."""
+def heat_map(space: Space, row: dict, theme: figures.Theme, named: bool = True) -> Figure:
+    """One heat map; ``named``: with the candidates' values in their cells, which takes most of the time."""
     kinds = _by_kind(space)
     columns = max(len(choice.values) for found in kinds.values() for _, choice in found)
     height = sum(len(found) for found in kinds.values()) * ROW_INCHES + 0.5 * len(kinds) + 0.6
@@ -69,7 +69,7 @@ def heat_map(space: Space, row: dict, theme: figures.Theme) -> Figure:
         _draw_panel(axes, found, row["probabilities"], columns)
         axes.set_title(kind.replace("_", " "), loc="left", fontsize=10)
         axes.set_yticks(range(len(found)), [_place(choice) for _, choice in found], fontsize=8)
-        for y, (index, choice) in enumerate(found):
+        for y, (index, choice) in enumerate(found if named else ()):
             for x, value in enumerate(choice.values):
                 # Where black and white have the same contrast, above 4.5.
                 colour = "white" if row["probabilities"][index][x] > 0.71 else "black"

@@ -58,6 +58,17 @@ LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342
 DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80")
 
 
+Make = Callable[[Theme], Figure]  # draws a figure in the theme it is given
+
+
+def png(make: Make, theme: Theme, dots_per_inch: int) -> bytes:
+    """What ``make`` draws, as a PNG file's content."""
+    content = io.BytesIO()
+    with matplotlib.rc_context(theme.style):
+        make(theme).savefig(content, format="png", dpi=dots_per_inch)
+    return content.getvalue()
+
+
 def save(figure: Figure, path: str) -> list[str]:
     """Writes ``<path>.png`` and ``<path>.svg``, each whole or not at all, on any file system TensorFlow knows.
 
@@ -75,7 +86,7 @@ def save(figure: Figure, path: str) -> list[str]:
     return written
 
 
-def save_themes(make: Callable[[Theme], Figure], path: str) -> list[str]:
+def save_themes(make: Make, path: str) -> list[str]:
     """Writes what ``make`` draws for each theme: ``<path>.png`` and ``.svg``, ``<path>_dark.png`` and ``.svg``.
 
     Returns:

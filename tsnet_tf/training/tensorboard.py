@@ -1,0 +1,117 @@
+"""What TensorBoard shows of a run: plain functions that write to its event files, one folder per run.
+
+Those without ``workdir`` write to the writer and the step in force (``with writer(workdir).as_default(step=...)``).
+"""
+
+import ast
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
+from tensorboard.plugins.hparams import api as hparams
+
+from tsnet_tf.report import confusion, data_pictures, figures
+
+EVENTS = "events"
+DOTS_PER_INCH = 80
+CLIPS_SHOWN = 8
+# Curves that say more in one chart: title to patterns of their names. TensorBoard's own tab "custom scalars".
+CHARTS = {
+    "expected cost and target": ("expected_.*", "target_.*"),
+    "entropy by kind of variable, nats": ("entropy/.*",),
+    "learning rates": ("learning_rate/.*",),
+}
+
+
+def writer(workdir: str) -> tf.summary.SummaryWriter:
+    """A writer of a run folder's events."""
+    return tf.summary.create_file_writer(os.path.join(workdir, EVENTS))
+
+
+def write_start(
+    workdir: str, settings: str, clips: tuple[tf.Tensor, tf.Tensor], labels: Sequence[str], sparse_frames: int
+) -> None:
+    """Writes what is known before the first step: settings as text and as hparams, and a contact sheet per stream.
+
+    Args:
+      workdir: run folder.
+      settings: in gin's language.
+      clips: the first batch of training clips, as the model sees them: uint8 ``[batch, frames, side, side, 3]``, and
+        their labels, int ``[batch]`` or shares of the classes ``[batch, classes]``.
+      labels: names of the classes.
+      sparse_frames: so many of the frames are the sparse stream's.
+    """
+    events = writer(workdir)
+    with events.as_default(step=0):
+        tf.summary.text("settings", "".join(f"    {line}\n" for line in settings.splitlines()))
+        hparams.hparams(hparams_of(settings))
+        _write_charts()
+        frames, classes = (part[:CLIPS_SHOWN].numpy() for part in clips)
+        names = [labels[index] for index in (classes.argmax(axis=1) if classes.ndim == 2 else classes)]
+        streams = {"sparse": frames[:, :: frames.shape[1] // sparse_frames]}
+        if frames.shape[1] > sparse_frames:
+            streams["dense"] = frames
+        for stream, shown in streams.items():
+            sheet = data_pictures.contact_sheet(shown)
+            tf.summary.image(f"clips/{stream}", sheet[None], description=f"a row is a clip: {', '.join(names)}")
+    events.close()
+
+
+def write_scalars(values: Mapping[str, float]) -> None:
+    """Writes numbers."""
+    for name, value in values.items():
+        tf.summary.scalar(name, value)
+
+
+def write_histograms(arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes how the values of arrays are distributed."""
+    for name, values in arrays.items():
+        tf.summary.histogram(name, values)
+
+
+def write_pictures(pictures: Mapping[str, figures.Make]) -> None:
+    """Draws and writes pictures: name to what draws it in a theme."""
+    for name, make in pictures.items():
+        content = figures.png(make, figures.LIGHT, DOTS_PER_INCH)
+        tf.summary.image(name, tf.io.decode_png(content, channels=3)[None])
+
+
+def write_evaluation(workdir: str, result: dict, step: int) -> None:
+    """Writes accuracies and the confusion matrix of an evaluation.
+
+    Args:
+      workdir: run folder.
+      result: what `tsnet_tf.evaluation.evaluate.evaluation` returned.
+      step: length of the run, in steps.
+    """
+    events = writer(workdir)
+    with events.as_default(step=step):
+        write_scalars({f"evaluation/{name}": result[name] for name in ("top1", "top5", "gmacs_per_video")})
+        write_pictures({"confusion": lambda theme: confusion.figure_of(result["confusion"], result["labels"], theme)})
+    events.close()
+
+
+def hparams_of(settings: str) -> dict[str, bool | int | float | str]:
+    """Settings in gin's language that are one number, word or yes/no: name to value, macros replaced."""
+    found = {}
+    for name, value in re.findall(r"^([\w./]+) = (.+)$", settings, re.MULTILINE):
+        if value.startswith("%"):
+            value = repr(found.get(value[1:]))
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            continue  # a reference to a function, or the first line of something longer
+    return {n: v for n, v in found.items() if "." in n and isinstance(v, (bool, int, float, str))}
+
+
+def _write_charts() -> None:
+    charts = [
+        layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=patterns))
+        for title, patterns in CHARTS.items()
+    ]
+    layout = layout_pb2.Layout(category=[layout_pb2.Category(title="search", chart=charts)])
+    tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
