@@ -112,16 +112,10 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
     searches = [run for run in runs if run.is_search]
     trainings = [run for run in runs if not run.is_search]
     parts = []
-    for folder, final in finals.items():
-        rows = (
-            ("top-1 accuracy", number(final["top1"], f"{100 * final['top1']:.1f} %")),
-            ("top-5 accuracy", number(final["top5"], f"{100 * final['top5']:.1f} %")),
-            ("views", escape(final["views"])),
-            ("GMACs per view", number(final["gmacs"], f"{final['gmacs']:.4g}")),
-            ("parameters", number(final["params_m"], f"{final['params_m']:.3g} M")),
-            ("time in all", number(final["seconds_total"], f"{final['seconds_total'] / 60:.1f} min")),
-        )
-        parts.append(_table(f"The final model of {folder}", ("", "value"), rows))
+    if finals:
+        columns = ("folder", "top-1 %", "top-5 %", "views", "GMACs per view", "params M", "minutes in all")
+        title = "The final model" if len(finals) == 1 else "The final models"
+        parts.append(_table(title, columns, [_final(*item) for item in finals.items()]))
     if searches:
         columns = ("run", "sparse stream", "dense stream", "fusion", "attention")
         columns += ("target", "GMACs per view", "params M", "entropy, nats", "seconds", "top-1 %")
@@ -140,6 +134,18 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
         )
         parts.append(_table("Trainings", columns, [_training(run) for run in trainings]))
     return "".join(parts)
+
+
+def _final(folder: str, final: dict) -> list[str]:
+    return [
+        escape(folder),
+        number(final["top1"], f"{100 * final['top1']:.1f}"),
+        number(final["top5"], f"{100 * final['top5']:.1f}"),
+        escape(final["views"]),
+        number(final["gmacs"], f"{final['gmacs']:.4g}"),
+        number(final["params_m"], f"{final['params_m']:.3g}"),
+        number(final["seconds_total"], f"{final['seconds_total'] / 60:.1f}"),
+    ]
 
 
 def _step(run: Run) -> list[str]:

@@ -74,14 +74,8 @@ def figure_of(ours: Sequence[Point], theme: figures.Theme, fronts: Mapping[str, 
     _draw_points(right, [p for p in theirs if p.name.startswith(OURS)], theme, theme.first, filled=True)
     for name, points in fronts.items():
         _draw_points(left, points, theme, theme.first, filled=False)
-        left.plot(
-            [p.gmacs for p in points],
-            [p.top1 for p in points],
-            color=theme.first,
-            lw=1,
-            ls=":",
-            label=f"candidates of {name}",
-        )
+        costs, accuracies = [p.gmacs for p in points], [p.top1 for p in points]
+        left.plot(costs, accuracies, color=theme.first, lw=1, ls=":", label=f"candidates of {name}")
     for axes, points in ((left, ours), (right, theirs)):
         front = pareto_front(points)
         axes.plot([p.gmacs for p in front], [p.top1 for p in front], color=theme.second, lw=1, label="Pareto front")
