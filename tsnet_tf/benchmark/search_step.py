@@ -1,4 +1,4 @@
-"""What searching costs: a sampled architecture against its fixed model, memory by K, and time until the first step."""
+"""What searching costs: a sampled architecture against its fixed model, memory by K, time to the first step, records."""
 
 import json
 import os
@@ -6,9 +6,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
+import gin
 import numpy as np
 import tensorflow as tf
 
@@ -16,8 +18,12 @@ from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.joint_step import SearchModel
+from tsnet_tf.search.monitor import Monitor
+from tsnet_tf.search.step import joint
 from tsnet_tf.space.two_stream import Space, choices, pick, values_at
+from tsnet_tf.training import tensorboard
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.recorder import Recorder
 
 
 def price(space: Space, batch_size: int, architectures: np.ndarray, repeats: int, mask: bool) -> list[dict]:
@@ -148,6 +154,64 @@ def plain_training(space: Space, batch_size: int, architecture: list[int]) -> di
     for _ in range(3):
         step()
     return {"peak_gigabytes": peak_gigabytes()}
+
+
+def logging(space: Space, batch_size: int, steps: int, report_every: int, repeats: int) -> dict:
+    """The same search with and without everything that it records, from its first step to its last; settings by gin.
+
+    Args:
+      space: a space with open choices.
+      batch_size: clips for the weights, and as many for alpha.
+      steps: length of the search.
+      report_every: steps between two records.
+      repeats: searches of each kind, interleaved.
+
+    Returns:
+      Median seconds of a search ``without`` and ``with`` records, and the median of the ratios less 1, ``share``.
+    """
+    target = float(np.median(CostTables(space).of(tf.constant(_uniform_draws(space, 64)))))
+    model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
+    model.compile(weight_optimizer(steps))
+    batch = random_batch(space, batch_size)
+    step = tf.function(model.train_step)
+    start = float(model.multiplier)
+
+    def search(recorder: Recorder | None = None) -> None:
+        # Every search draws the same architectures: those are numbered by the optimizer's steps.
+        model.optimizer.iterations.assign(0)
+        model.alpha.assign(tf.zeros_like(model.alpha))
+        model.multiplier.assign(start)
+        for number in range(1, steps + 1):
+            step((batch, batch))
+            if recorder and number % report_every == 0:
+                metrics = {name: float(value) for name, value in model.get_metrics_result().items()}
+                recorder.record(number, metrics, clips=report_every * batch_size, last=number == steps)
+
+    def recorded() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            labels = [f"class {index}" for index in range(space.classes)]
+            tensorboard.write_start(folder, gin.operative_config_str(), batch, labels, space.sparse.frames)
+            watched = Monitor(model, seed=0)
+            recorder = Recorder(
+                folder,
+                "search",
+                measure=watched.measure,
+                arrays=watched.arrays,
+                pictures=watched.pictures,
+                shown=watched.shown,
+            )
+            search(recorder)
+            recorder.close()
+
+    seconds = interleaved_seconds({"without": search, "with": recorded}, repeats)
+    found = {name: statistics.median(values) for name, values in seconds.items()}
+    return {**found, "share": median_ratio(seconds["with"], seconds["without"]) - 1.0}
+
+
+def _uniform_draws(space: Space, count: int) -> np.ndarray:
+    """Architectures, every candidate equally probable: int32 ``[count, choices]``."""
+    draw = np.random.default_rng(0)
+    return np.stack([draw.integers(0, len(c.values), count) for c in choices(space)], 1).astype(np.int32)
 
 
 def peak_gigabytes() -> float:

@@ -76,6 +76,10 @@ def save(figure: Figure, path: str) -> list[str]:
       The two file names.
     """
     written = []
+    engine = figure.get_layout_engine()
+    if engine is not None:  # once for both files: it takes as long as the drawing
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     for kind in ("png", "svg"):
         content = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
