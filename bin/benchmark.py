@@ -43,7 +43,9 @@ BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
 )
 GENOTYPE = flags.DEFINE_string("genotype", "manual_tsnet_70", "serving: name or file; not with --workdir.")
-SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
+SPACE = flags.DEFINE_string(
+    "space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file."
+)
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "search, data, serving: measurements of everything.", lower_bound=1)
@@ -66,9 +68,10 @@ def search() -> None:
     if "tracing" in parts:
         results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {batch_size}, 2)")
     if LOGGING in parts:
-        sparse = restrict(only(space, ["sparse"]), [f"sparse/*/{kind}" for kind in SEARCHED_FIRST], {})
-        results[LOGGING] = search_step.logging(sparse, batch_size, SEARCHED_FIRST = ("temporal_kernel", "spatial_kernel", "channels", "expansion")  # gin/steps/sparse.gin
-LOGGING_STEPS, LOGGING_EVERY, REPEATS.value)
+        sparse = restrict(
+            only(spaces.named(SPACE.value), ["sparse"]), [f"sparse/*/{kind}" for kind in SEARCHED_FIRST], {}
+        )
+        results[LOGGING] = search_step.logging(sparse, batch_size, LOGGING_STEPS, LOGGING_EVERY, REPEATS.value)
     if JSON.value:
         print(json.dumps(results, indent=2))
         return

@@ -1,4 +1,4 @@
-"""What searching costs: a sampled architecture against its fixed model, memory by K, time to the first step, records."""
+"""What searching costs: a sampled architecture against its fixed model, memory by K, the first step, and records."""
 
 import json
 import os
