@@ -1,0 +1,86 @@
+"""Pictures take a fixed share of the time, and settings become hparams."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from tsnet_tf.errors import UserError
+from tsnet_tf.training import recorder as recorders
+from tsnet_tf.training.loop import Pace
+from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.tensorboard import hparams_of
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(recorders, "time", found)
+    return found
+
+
+def test_pictures_take_a_hundredth_of_the_time(tmp_path, clock):
+    drawn = []
+
+    def make(theme):
+        drawn.append(clock.now)
+        clock.now += 0.75  # so long it takes
+        return Figure(figsize=(1, 1))
+
+    recorder = Recorder(str(tmp_path), "test", pictures=lambda: {"picture": make})
+    for step in range(1, 21):
+        clock.now = 10.0 * step
+        recorder.record(step, {"loss": 1.0}, last=step == 20)
+    recorder.close()
+    # The first after 50 seconds, as if they took half a second; the next not before 50.75 + 75; and at the end.
+    assert drawn == [50.0, 130.0, 200.0]
+
+
+def test_speed_is_shown_and_not_recorded(tmp_path, clock):
+    recorder = Recorder(str(tmp_path), "test", shown=lambda m: {"loss": f"{m['loss']:.1f}"})
+    clock.now = 4.0
+    assert recorder.record(1, {"loss": 2.0}, clips=100) == {"loss": "2.0", "clips/s": "25"}
+    assert recorder.record(2, {"loss": 1.0}) == {"loss": "1.0"}
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n'
+
+
+@pytest.mark.parametrize("steps", [(0, 3), (3, 2), (9, 11)])
+def test_steps_to_trace_are_steps_of_the_run(steps):
+    with pytest.raises(UserError, match=f"profile_steps: expected first and last .* 1 to 10, found {steps[0]} and "):
+        Pace(10, 1, 1, profile_steps=steps)
+
+
+def test_hparams_are_settings_with_one_plain_value():
+    settings = """
+import tsnet_tf.search.step
+
+# Macros:
+batch_size = 32
+place = None
+
+# Parameters for search:
+search.batch_size = %batch_size
+search.target_gmacs = 1.4
+search.name = 'sparse'
+search.synchronized = False
+search.previous = %place
+search.unknown = %missing
+search.space = @table1()
+search.streams = ('sparse',)
+search.free = \\
+    ('sparse/*/channels',)
+"""
+    assert hparams_of(settings) == {
+        "search.batch_size": 32,
+        "search.target_gmacs": 1.4,
+        "search.name": "sparse",
+        "search.synchronized": False,
+    }
