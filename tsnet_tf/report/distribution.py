@@ -66,7 +66,7 @@ def heat_map(space: Space, row: dict, theme: figures.Theme, named: bool = True) 
     figure.suptitle(f"{space.name}: P(A | \u03b1) at step {row['step']}", fontweight="bold")
     grid = figure.subplots(len(kinds), 1, squeeze=False, height_ratios=[len(found) for found in kinds.values()])
     for axes, (kind, found) in zip(grid[:, 0], kinds.items(), strict=True):
-        _draw_panel(axes, found, row["probabilities"], columns)
+        _draw_panel(axes, found, row["probabilities"], columns, theme)
         axes.set_title(kind.replace("_", " "), loc="left", fontsize=10)
         axes.set_yticks(range(len(found)), [_place(choice) for _, choice in found], fontsize=8)
         for y, (index, choice) in enumerate(found if named else ()):
@@ -88,7 +88,7 @@ def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figu
     grid = figure.subplots(len(kinds), len(rows), squeeze=False, height_ratios=ratios)
     for column, row in enumerate(rows):
         for axes, (kind, found) in zip(grid[:, column], kinds.items(), strict=True):
-            _draw_panel(axes, found, row["probabilities"], max(len(choice.values) for _, choice in found))
+            _draw_panel(axes, found, row["probabilities"], max(len(choice.values) for _, choice in found), theme)
             axes.set_yticks([])
             if column == 0:
                 label = kind.replace("_", "\n")
@@ -106,10 +106,15 @@ def _by_kind(space: Space) -> dict[str, list[tuple[int, Choice]]]:
     return kinds
 
 
-def _draw_panel(axes: Axes, found: list[tuple[int, Choice]], probabilities: list, columns: int) -> None:
+def _draw_panel(
+    axes: Axes, found: list[tuple[int, Choice]], probabilities: list, columns: int, theme: figures.Theme
+) -> None:
     cells = [[*probabilities[index][: len(choice.values)]] for index, choice in found]
     padded = [row + [float("nan")] * (columns - len(row)) for row in cells]
     axes.imshow(padded, cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    # Lines between the cells: as long as all are equally probable, nothing else tells them apart.
+    axes.hlines([y + 0.5 for y in range(len(found) - 1)], -0.5, columns - 0.5, color=theme.paper, lw=0.8)
+    axes.vlines([x + 0.5 for x in range(columns - 1)], -0.5, len(found) - 0.5, color=theme.paper, lw=0.8)
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
