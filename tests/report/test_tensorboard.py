@@ -32,7 +32,7 @@ SETTINGS = [
     "batch_size = 4",
     "search.validation_batch_size = 4",
     "search.epochs = 2",
-    "search.target_gmacs = 0.001",
+    "search.target_gmacs = 0.0003",
     "search.tolerance = 1.0",
     "search.refine = 2",
     "search.alpha_warmup = 0.0",
@@ -162,9 +162,9 @@ def test_histograms(board):
 
 def test_pictures(board):
     tags = board.get("plugin/images/tags")
-    assert {"architecture", "probabilities", "drawn_gmacs", "confusion", "clips/sparse"} == set(tags[SEARCH])
+    assert {"architecture", "heat_map", "costs", "confusion", "clips/sparse"} == set(tags[SEARCH])
     assert {"confusion", "clips/sparse"} == set(tags[TRAINING])
-    for tag in ("architecture", "probabilities", "drawn_gmacs", "confusion"):
+    for tag in ("architecture", "heat_map", "costs", "confusion"):
         [(when, picture)] = board.images(SEARCH, tag).items()
         assert when == STEPS and min(picture.shape[:2]) > 200 and picture.std() > 5
 
@@ -183,7 +183,7 @@ def test_clips_are_the_first_batch_as_the_model_sees_it(board):
 def test_settings_are_text(board, finished):
     assert "settings" in board.get("plugin/text/tags")[SEARCH]
     [row] = board.get("plugin/text/text", run=SEARCH, tag="settings")
-    assert "<code>" in row["text"] and "search.target_gmacs = 0.001" in row["text"]
+    assert "<code>" in row["text"] and "search.target_gmacs = 0.0003" in row["text"]
     assert all(line in row["text"] for line in ("joint.samples = 2", "table1.hidden = 8"))
 
 
@@ -203,7 +203,7 @@ def test_runs_compare_by_hparams(board):
     groups = [group["hparams"] for group in found["sessionGroups"]]
     assert sorted(group.get("search.name", "training") for group in groups) == ["sparse", "training"]
     [search] = [group for group in groups if "search.name" in group]
-    assert search["search.target_gmacs"] == 0.001 and search["search.batch_size"] == 4
+    assert search["search.target_gmacs"] == 0.0003 and search["search.batch_size"] == 4
 
 
 def test_steps_that_were_asked_for_are_traced(finished):
@@ -230,9 +230,9 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
         ("timeseries", ["entropy/channels", "learning_rate"]),
         ("scalars", ["expected_gmacs", "multiplier"]),
         ("custom_scalars", ["expected cost and target", "learning rates"]),
-        ("images", ["architecture", "probabilities", "drawn_gmacs", "confusion"]),
+        ("images", ["architecture", "heat_map", "costs", "confusion"]),
         ("histograms", ["alpha", "drawn_gmacs"]),
-        ("text", ["search.target_gmacs = 0.001"]),
+        ("text", ["search.target_gmacs = 0.0003"]),
         ("hparams", ["search.target_gmacs", "joint.samples"]),
     ],
 )

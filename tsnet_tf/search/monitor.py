@@ -49,8 +49,8 @@ class Monitor:
         unit, target, drawn = model.costs.model.unit, model.target, self._drawn_costs(alpha)
         return {
             "architecture": lambda theme: drawing.figure_of(best, theme),
-            "probabilities": lambda theme: distribution.heat_map(self._space, row, theme, named=False),
-            f"drawn_{model.costs.model.name}": lambda theme: costs.figure_of(drawn, target, unit, theme),
+            "heat_map": lambda theme: distribution.heat_map(self._space, row, theme, named=False),
+            "costs": lambda theme: costs.figure_of(drawn, target, unit, theme),
         }
 
     def shown(self, measured: dict[str, float]) -> dict[str, str]:
