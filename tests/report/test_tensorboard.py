@@ -227,7 +227,7 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
 @pytest.mark.parametrize(
     "dashboard, shown",
     [
-        ("timeseries", ["entropy/channels", "learning_rate"]),
+        ("timeseries", ["accuracy", "alpha/channels"]),
         ("scalars", ["expected_gmacs", "multiplier"]),
         ("custom_scalars", ["expected cost and target", "learning rates"]),
         ("images", ["architecture", "heat_map", "costs", "confusion"]),

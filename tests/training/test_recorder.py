@@ -75,6 +75,7 @@ search.previous = %place
 search.unknown = %missing
 search.space = @table1()
 search.streams = ('sparse',)
+VideoDataset.crop = 24
 search.free = \\
     ('sparse/*/channels',)
 """

@@ -96,7 +96,10 @@ def write_evaluation(workdir: str, result: dict, step: int) -> None:
 
 
 def hparams_of(settings: str) -> dict[str, bool | int | float | str]:
-    """Settings in gin's language that are one number, word or yes/no: name to value, macros replaced."""
+    """Settings in gin's language that are one number, word or yes/no: name to value, macros replaced.
+
+    Those of the data set are left out. Runs that are worth comparing have them in common, and they would come first.
+    """
     found = {}
     for name, value in re.findall(r"^([\w./]+) = (.+)$", settings, re.MULTILINE):
         if value.startswith("%"):
@@ -105,7 +108,8 @@ def hparams_of(settings: str) -> dict[str, bool | int | float | str]:
             found[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             continue  # a reference to a function, or the first line of something longer
-    return {n: v for n, v in found.items() if "." in n and isinstance(v, (bool, int, float, str))}
+    settings = {n: v for n, v in found.items() if "." in n and not n.startswith("VideoDataset.")}
+    return {n: v for n, v in settings.items() if isinstance(v, (bool, int, float, str))}
 
 
 def _write_charts() -> None:
