@@ -102,7 +102,8 @@ def _read(name: str, folder: str) -> Run:
     command = f"bin/evaluate.py --workdir={folder}"
     clips = None
     if evaluation:
-        path = os.path.join(predictions.FOLDER, f"{evaluation['split']}_{evaluation['views']}{samples.SUFFIX}")
+        views = f"{evaluation.get('split', 'test')}_{evaluation['views']}"
+        path = os.path.join(predictions.FOLDER, f"{views}{samples.SUFFIX}")
         clips = content(path, samples.parse, f"there are no test clips to show ({command})")
     run = Run(
         name=name,

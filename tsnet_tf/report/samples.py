@@ -34,7 +34,8 @@ def figure_of(samples: Samples, theme: figures.Theme) -> Figure:
     figure = Figure(figsize=(COLUMNS * width, rows * (width / max(frames, 4) + 0.42)), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
-        axes.axis("off")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
     for axes, clip, label, predicted, probability in zip(
         grid.flat, samples.clips, samples.labels, samples.predicted, samples.probabilities, strict=False
     ):
