@@ -77,7 +77,8 @@ class _Bar:
 
     def __init__(self, title: str, total: int, done: int, bar: Progress | None):
         self._title, self._total, self.done, self._bar = title, total, done, bar
-        self._started, self._started_at, self._last_line = time.monotonic(), done, 0.0
+        self._first: tuple[float, int] | None = None  # when the first steps were done, which compile as well
+        self._last_line = 0.0
         self._task = bar.add_task(title, total=total, completed=done, figures="") if bar else None
 
     def advance(self, steps: int = 1, **figures: object) -> None:
@@ -91,10 +92,17 @@ class _Bar:
         every = 0.0 if _level == VERBOSE else _PLAIN_LINE_EVERY_SECONDS
         if now - self._last_line >= every or self.done >= self._total:
             self._last_line = now
-            rate = (now - self._started) / max(1, self.done - self._started_at)
-            left = datetime.timedelta(seconds=round(rate * (self._total - self.done)))
-            when = f"{left} left" if self.done < self._total else "done"
-            say(f"{self._title}: {self.done}/{self._total}, {when}  {shown}".rstrip())
+            say(f"{self._title}: {self.done}/{self._total}{self._time_left(now)}  {shown}".rstrip())
+        self._first = self._first or (now, self.done)
+
+    def _time_left(self, now: float) -> str:
+        if self.done >= self._total:
+            return ", done"
+        if self._first is None:
+            return ""
+        then, done = self._first
+        left = (now - then) / max(1, self.done - done) * (self._total - self.done)
+        return f", {datetime.timedelta(seconds=round(left))} left"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Draws P(A | alpha): a heat map of every choice, and a film strip of heat maps over the search.
 
-A panel is a kind of variable, a row one of its choices, a cell one of its candidates; the darker, the more probable.
+A panel is a kind of variable, a row one of its choices, a cell one of its candidates: the stronger its colour, the more
+probable it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from tsnet_tf.report import figures
 from tsnet_tf.space.two_stream import Choice, Space, Value, choices
 
 CELL_INCHES, ROW_INCHES = 0.62, 0.24
-COLOURS = "Blues"
 FRAMES = 6  # of a film strip
 SHORT = {
     "none": "none",
@@ -71,10 +71,9 @@ def heat_map(space: Space, row: dict, theme: figures.Theme, named: bool = True) 
         axes.set_yticks(range(len(found)), [_place(choice) for _, choice in found], fontsize=8)
         for y, (index, choice) in enumerate(found if named else ()):
             for x, value in enumerate(choice.values):
-                # Where black and white have the same contrast, above 4.5.
-                colour = "white" if row["probabilities"][index][x] > 0.71 else "black"
+                colour = figures.ink_on(theme.scale(row["probabilities"][index][x]))
                 axes.text(x, y, _short(value), ha="center", va="center", fontsize=7.5, color=colour)
-    _draw_scale(figure, grid)
+    _draw_scale(figure, grid, theme)
     return figure
 
 
@@ -94,7 +93,7 @@ def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figu
                 label = kind.replace("_", "\n")
                 axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
         grid[0, column].set_title(f"step {row['step']}", fontsize=10)
-    _draw_scale(figure, grid)
+    _draw_scale(figure, grid, theme)
     return figure
 
 
@@ -111,7 +110,7 @@ def _draw_panel(
 ) -> None:
     cells = [[*probabilities[index][: len(choice.values)]] for index, choice in found]
     padded = [row + [float("nan")] * (columns - len(row)) for row in cells]
-    axes.imshow(padded, cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.imshow(padded, cmap=theme.scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     # Lines between the cells: as long as all are equally probable, nothing else tells them apart.
     axes.hlines([y + 0.5 for y in range(len(found) - 1)], -0.5, columns - 0.5, color=theme.paper, lw=0.8)
     axes.vlines([x + 0.5 for x in range(columns - 1)], -0.5, len(found) - 0.5, color=theme.paper, lw=0.8)
@@ -120,8 +119,8 @@ def _draw_panel(
     axes.spines[:].set_visible(False)
 
 
-def _draw_scale(figure: Figure, grid) -> None:
-    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), COLOURS)
+def _draw_scale(figure: Figure, grid, theme: figures.Theme) -> None:
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), theme.scale)
     figure.colorbar(scale, ax=grid, label="probability", fraction=0.04, pad=0.02)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tsnet_tf import atomic
@@ -32,6 +33,7 @@ class Theme:
       panel: of what stands out from it a little.
       ink, pale: of text and lines, and of what matters less.
       first, second: of two curves, or of ours and theirs.
+      full: of a cell that holds everything.
     """
 
     suffix: str
@@ -41,6 +43,7 @@ class Theme:
     pale: str
     first: str
     second: str
+    full: str
 
     @property
     def style(self) -> dict:
@@ -53,9 +56,21 @@ class Theme:
             "figure.facecolor": self.paper,
         }
 
+    @property
+    def scale(self) -> Colormap:
+        """Colours of cells, from 0 to 1."""
+        return LinearSegmentedColormap.from_list("scale", [self.panel, self.first, self.full])
 
-LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342b")
-DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80")
+
+LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342b", "#0b2f5c")
+DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80", "#e3f0ff")
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever has the higher contrast (WCAG 2.1) on ``colour``, red, green and blue of 0 to 1."""
+    channels = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return "black" if luminance > 0.179 else "white"
 
 
 Make = Callable[[Theme], Figure]  # draws a figure in the theme it is given

@@ -20,6 +20,7 @@ from tsnet_tf.space.two_stream import Space
 CSS = Path(__file__).parent / "page.css"
 # The browser itself refuses whatever is not in the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+TOP1, TOP5 = "top\u20111\u00a0%", "top\u20115\u00a0%"  # not broken at the hyphen
 PACKAGES = ("tsnet_tf", "tensorflow", "keras", "numpy", "matplotlib")
 
 
@@ -113,12 +114,12 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
     trainings = [run for run in runs if not run.is_search]
     parts = []
     if finals:
-        columns = ("folder", "top-1 %", "top-5 %", "views", "GMACs per view", "params M", "minutes in all")
+        columns = ("folder", TOP1, TOP5, "views", "GMACs per view", "params M", "minutes in all")
         title = "The final model" if len(finals) == 1 else "The final models"
         parts.append(_table(title, columns, [_final(*item) for item in finals.items()]))
     if searches:
         columns = ("run", "sparse stream", "dense stream", "fusion", "attention")
-        columns += ("target", "GMACs per view", "params M", "entropy, nats", "seconds", "top-1 %")
+        columns += ("target", "GMACs per view", "params M", "entropy, nats", "seconds", TOP1)
         parts.append(_table("Search steps, in the form of the paper's Table 5", columns, [_step(r) for r in searches]))
     if trainings:
         columns = (
@@ -129,8 +130,8 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
             "seconds",
             "views",
             "GMACs per video",
-            "top-1 %",
-            "top-5 %",
+            TOP1,
+            TOP5,
         )
         parts.append(_table("Trainings", columns, [_training(run) for run in trainings]))
     return "".join(parts)

@@ -80,7 +80,7 @@ def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Pict
         arguments = run.space, run.metrics
         files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
         alt = f"Probabilities of {run.name} from the start to {run.step}"
-        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate; darker is more probable.")
+        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate, its colour the probability.")
         files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
         alt = f"Probability of every candidate of {run.name} at {run.step}"
         add("Search", files, alt, f"{run.name}: every candidate's probability at {run.step}.", small=True)
