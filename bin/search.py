@@ -1,4 +1,4 @@
-r"""Runs one step of the architecture search and leaves the found architecture in the run folder.
+"""Runs one step of the architecture search and leaves the found architecture in the run folder.
 
   python bin/search.py --gin_file=gin/steps/sparse.gin --gin_file=gin/data/kinetics400.gin --workdir=runs/sparse
   python bin/search.py --gin_file=gin/steps/dense_fusion.gin --gin_file=gin/data/kinetics400.gin \
