@@ -62,3 +62,13 @@ def test_a_short_search_has_fewer_frames(tmp_path):
 
 def test_a_fusion_of_ones_own_is_shown_by_its_name():
     assert distribution._short("new_kind") == "new_kind" and distribution._short(1) == "1"
+
+
+def test_raster_has_the_colours_of_the_probabilities():
+    one = row(1, SMALL)["probabilities"]
+    one[0] = [1.0, 0.0, *one[0][2:]]
+    raster = distribution.raster(SMALL, one, LIGHT)
+    cells = [raster[8, 24], raster[8, 48 + 24]]  # in the middle of the first two cells of the first row
+    np.testing.assert_array_equal(cells, [[int(c * 255) for c in LIGHT.scale(p)[:3]] for p in (1.0, 0.0)])
+    rows, kinds = len(choices(SMALL)), len({choice.kind for choice in choices(SMALL)})
+    assert raster.shape == (16 * (rows + kinds - 1), 48 * 7, 3)  # an empty row between two kinds; 7 expansions

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable, Sequence
 
 import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -76,12 +78,12 @@ def ink_on(colour: Sequence[float]) -> str:
 Make = Callable[[Theme], Figure]  # draws a figure in the theme it is given
 
 
-def png(make: Make, theme: Theme, dots_per_inch: int) -> bytes:
-    """What ``make`` draws, as a PNG file's content."""
-    content = io.BytesIO()
-    with matplotlib.rc_context(theme.style):
-        make(theme).savefig(content, format="png", dpi=dots_per_inch)
-    return content.getvalue()
+def pixels(make: Make, theme: Theme, dots_per_inch: int) -> np.ndarray:
+    """What ``make`` draws, uint8 ``[height, width, 3]``."""
+    with matplotlib.rc_context({**theme.style, "figure.dpi": dots_per_inch}):
+        canvas = FigureCanvasAgg(make(theme))
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def save(figure: Figure, path: str) -> list[str]:

@@ -1,14 +1,16 @@
 """What is worth recording of a search, besides the metrics of its steps."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.report import costs, distribution, drawing
-from tsnet_tf.report.figures import Make
+from tsnet_tf.report import costs, distribution, drawing, figures
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.two_stream import pick, values_at
 
 ARCHITECTURES_DRAWN = 64  # for the histogram of costs
+DOTS_PER_INCH = 80
 
 
 class Monitor:
@@ -40,17 +42,16 @@ class Monitor:
             **{name: np.array(values) for name, values in kinds.items()},
         }
 
-    def pictures(self) -> dict[str, Make]:
+    def pictures(self) -> dict[str, Callable[[], np.ndarray]]:
         """The most probable architecture, the heat map of P(A | alpha), and what drawn architectures cost."""
-        alpha, model = np.array(self._model.alpha), self._model
+        alpha, model, theme = np.array(self._model.alpha), self._model, figures.LIGHT
         best = pick(self._space, values_at(self._space, model.distribution.most_probable(tf.constant(alpha)).numpy()))
-        probabilities = model.distribution.probabilities(tf.constant(alpha)).numpy().tolist()
-        row = {"step": int(model.optimizer.iterations), "probabilities": probabilities}
+        probabilities = model.distribution.probabilities(tf.constant(alpha)).numpy()
         unit, target, drawn = model.costs.model.unit, model.target, self._drawn_costs(alpha)
         return {
-            "architecture": lambda theme: drawing.figure_of(best, theme),
-            "heat_map": lambda theme: distribution.heat_map(self._space, row, theme, named=False),
-            "costs": lambda theme: costs.figure_of(drawn, target, unit, theme),
+            "architecture": lambda: figures.pixels(lambda t: drawing.figure_of(best, t), theme, DOTS_PER_INCH),
+            "heat_map": lambda: distribution.raster(self._space, probabilities, theme),
+            "costs": lambda: figures.pixels(lambda t: costs.figure_of(drawn, target, unit, t), theme, DOTS_PER_INCH),
         }
 
     def shown(self, measured: dict[str, float]) -> dict[str, str]:

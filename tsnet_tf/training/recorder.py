@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.report.figures import Make
 from tsnet_tf.training import tensorboard
 
 RECORDS = "metrics.jsonl"
@@ -27,8 +26,8 @@ class Recorder:
       title: what is being done, for messages.
       measure: metrics of the last steps to everything that is worth recording.
       arrays: what else is worth recording: nested lists in ``metrics.jsonl``, histograms in TensorBoard.
-      pictures: name to what draws it, for TensorBoard: at the end, and before that as often as takes `PICTURES_SHARE`
-        of the time.
+      pictures: name to what draws it, uint8 ``[height, width, 3]``, for TensorBoard: at the end, and before that as
+        often as takes `PICTURES_SHARE` of the time.
       shown: what was recorded to what is shown beside the progress bar.
     """
 
@@ -39,7 +38,7 @@ class Recorder:
         *,
         measure: Callable[[dict[str, float]], dict[str, float]] = dict,
         arrays: Callable[[], dict[str, np.ndarray]] = dict,
-        pictures: Callable[[], dict[str, Make]] = dict,
+        pictures: Callable[[], dict[str, Callable[[], np.ndarray]]] = dict,
         shown: Callable[[dict[str, float]], dict[str, str]] = dict,
     ):
         self.workdir, self.title = workdir, title
@@ -86,8 +85,7 @@ class Recorder:
         now = time.monotonic()
         speed = {"clips_per_second": clips / (now - self._last)} if clips else {}
         with self._events.as_default(step=step):
-            tensorboard.write_scalars({**measured, **speed})
-            tensorboard.write_histograms(arrays)
+            tensorboard.write({**measured, **speed}, arrays)
             if last or now >= self._pictures_due:
                 tensorboard.write_pictures(self._pictures())
                 drawn = time.monotonic()
