@@ -28,8 +28,10 @@ def description() -> dict[str, str | int]:
     }
 
 
-def interleaved_seconds(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds by name.
+def interleaved_seconds(
+    actions: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds of ``clock`` by name.
 
     In turn, so that whatever else the machine does falls on all of them alike.
     """
@@ -38,9 +40,9 @@ def interleaved_seconds(actions: Mapping[str, Callable[[], object]], repeats: in
     seconds = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
-            started = time.perf_counter()
+            started = clock()
             action()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return seconds
 
 

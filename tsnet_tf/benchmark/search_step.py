@@ -167,7 +167,8 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
       repeats: searches of each kind, interleaved.
 
     Returns:
-      Median seconds of a search ``without`` and ``with`` records, and the median of the ratios less 1, ``share``.
+      Median seconds of a search ``without`` and ``with`` records; the median of the ratios less 1, ``share``, and the
+      same for seconds of processor time, ``processor_share``, which does not depend on what else the machine does.
     """
     target = float(np.median(CostTables(space).of(tf.constant(_uniform_draws(space, 64)))))
     model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
@@ -203,9 +204,17 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
             search(recorder)
             recorder.close()
 
-    seconds = interleaved_seconds({"without": search, "with": recorded}, repeats)
-    found = {name: statistics.median(values) for name, values in seconds.items()}
-    return {**found, "share": median_ratio(seconds["with"], seconds["without"]) - 1.0}
+    def now() -> np.ndarray:
+        return np.array([time.perf_counter(), time.process_time()])
+
+    measured = interleaved_seconds({"without": search, "with": recorded}, repeats, now)
+    (without, processor_without), (with_, processor_with) = (np.stack(found, 1) for found in measured.values())
+    return {
+        "without": float(np.median(without)),
+        "with": float(np.median(with_)),
+        "share": median_ratio(with_, without) - 1.0,
+        "processor_share": median_ratio(processor_with, processor_without) - 1.0,
+    }
 
 
 def _uniform_draws(space: Space, count: int) -> np.ndarray:
