@@ -29,11 +29,12 @@ def description() -> dict[str, str | int]:
 
 
 def interleaved_seconds(
-    actions: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+    actions: Mapping[str, Callable[[], object]], repeats: int, clock: Callable = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds of ``clock`` by name.
+    """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds by name.
 
-    In turn, so that whatever else the machine does falls on all of them alike.
+    ``clock`` gives a number of seconds, or an array with those of several clocks. In turn, so that
+    whatever else the machine does falls on all of them alike.
     """
     for action in actions.values():
         action()
