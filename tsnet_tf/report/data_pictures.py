@@ -12,7 +12,7 @@ from tsnet_tf.report import figures
 
 COLOURS = {"train": "#2f6fab", "validation": "#e0a030", "test": "#5b9e6f"}
 REJECTED_COLOUR = "#c8342b"
-_SHEET_FRAME = 72  # pixels that a frame of a contact sheet has at least, nearly
+_SHEET_FRAME = 72  # pixels of a frame on a contact sheet, about
 _MOST_NAMED = 40  # classes; more are drawn without their names
 _TEXT_COLOUR, _QUIET_COLOUR = "#22272e", "#7b828c"
 
@@ -139,9 +139,10 @@ def contact_sheet(clips: np.ndarray) -> np.ndarray:
       clips: uint8 [clips, frames, side, side, 3].
 
     Returns:
-      uint8 [height, width, 3]; small frames are enlarged by a whole number.
+      uint8 [height, width, 3]; frames are enlarged by a whole number, or every so many pixels are left.
     """
-    larger = max(1, _SHEET_FRAME // clips.shape[2])
+    larger, smaller = max(1, _SHEET_FRAME // clips.shape[2]), max(1, clips.shape[2] // _SHEET_FRAME)
+    clips = clips[:, :, ::smaller, ::smaller]
     sheet = strip(clips.reshape(-1, *clips.shape[2:]), clips.shape[1])
     return sheet.repeat(larger, axis=0).repeat(larger, axis=1)
 

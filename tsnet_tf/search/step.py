@@ -175,7 +175,7 @@ def search(
     settings = run_folder.write_settings(workdir, labels)
     atomic.write_text(os.path.join(workdir, "space.json"), dumps(space))
     first, _ = next(iter(make_dataset(tf.distribute.InputContext(), 0)))
-    tensorboard.write_start(workdir, settings, first, labels, dataset.sparse_frames)
+    tensorboard.write_start(workdir, settings, first, labels, space.sparse.frames)
     title, watched = f"search: {name}", monitor.Monitor(model, seed)
     recorder = Recorder(
         workdir,

@@ -79,7 +79,7 @@ def train(
         model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
     settings = run_folder.write_settings(workdir, labels)
     clips = next(iter(_clips(model.space, dataset, train_splits, batch_size, seed)))
-    tensorboard.write_start(workdir, settings, clips, labels, dataset.sparse_frames)
+    tensorboard.write_start(workdir, settings, clips, labels, model.space.sparse.frames)
     fit(
         model,
         dataset,
