@@ -16,6 +16,6 @@ def test_both_are_measured():
     )
     space = restrict(space, ("sparse/s1/g1/expansion",), values_of(smallest(space)))
     found = logging(space, batch_size=2, steps=4, report_every=2, repeats=2)
-    assert set(found) == {"without", "with", "share", "processor_share"}
+    assert set(found) == {"without", "with", "share", "processor_share", "inside"}
     # Four steps of a tiny network against pictures: what they cost must be seen.
-    assert 0 < found["without"] < found["with"] and found["processor_share"] > 0
+    assert 0 < found["without"] < found["with"] and found["inside"] > 0

@@ -28,22 +28,19 @@ def description() -> dict[str, str | int]:
     }
 
 
-def interleaved_seconds(
-    actions: Mapping[str, Callable[[], object]], repeats: int, clock: Callable = time.perf_counter
-) -> dict[str, list[float]]:
+def interleaved_seconds(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds by name.
 
-    ``clock`` gives a number of seconds, or an array with those of several clocks. In turn, so that
-    whatever else the machine does falls on all of them alike.
+    In turn, so that whatever else the machine does falls on all of them alike.
     """
     for action in actions.values():
         action()
     seconds = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
-            started = clock()
+            started = time.perf_counter()
             action()
-            seconds[name].append(clock() - started)
+            seconds[name].append(time.perf_counter() - started)
     return seconds
 
 

@@ -167,8 +167,9 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
       repeats: searches of each kind, interleaved.
 
     Returns:
-      Median seconds of a search ``without`` and ``with`` records; the median of the ratios less 1, ``share``, and the
-      same for seconds of processor time, ``processor_share``, which does not depend on what else the machine does.
+      Median seconds of a search ``without`` and ``with`` records; the median of the ratios less 1, ``share``; the same for
+      seconds of processor time, ``processor_share``; and ``inside``, the seconds that went by while recording over the
+      other seconds of the same searches, in which whatever else the machine does counts on both sides.
     """
     target = float(np.median(CostTables(space).of(tf.constant(_uniform_draws(space, 64)))))
     model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
@@ -176,44 +177,60 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
     batch = random_batch(space, batch_size)
     step = tf.function(model.train_step)
     start = float(model.multiplier)
+    recording, others = 0.0, 0.0
 
-    def search(recorder: Recorder | None = None) -> None:
+    def search(record: Callable[[int], object]) -> None:
         # Every search draws the same architectures: those are numbered by the optimizer's steps.
         model.optimizer.iterations.assign(0)
         model.alpha.assign(tf.zeros_like(model.alpha))
         model.multiplier.assign(start)
         for number in range(1, steps + 1):
-            step((batch, batch))
-            if recorder and number % report_every == 0:
-                metrics = {name: float(value) for name, value in model.get_metrics_result().items()}
-                recorder.record(number, metrics, clips=report_every * batch_size, last=number == steps)
+            float(step((batch, batch))["loss"])
+            if number % report_every == 0:
+                record(number)
 
-    def recorded() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            labels = [f"class {index}" for index in range(space.classes)]
-            tensorboard.write_start(folder, gin.operative_config_str(), batch, labels, space.sparse.frames)
-            watched = Monitor(model, seed=0)
-            recorder = Recorder(
-                folder,
-                "search",
-                measure=watched.measure,
-                arrays=watched.arrays,
-                pictures=watched.pictures,
-                shown=watched.shown,
-            )
-            search(recorder)
-            recorder.close()
+    def recorded(folder: str) -> None:
+        nonlocal recording, others
+        begun, spent = time.perf_counter(), 0.0
+        labels = [f"class {index}" for index in range(space.classes)]
+        tensorboard.write_start(folder, gin.operative_config_str(), batch, labels, space.sparse.frames)
+        watched = Monitor(model, seed=0)
+        recorder = Recorder(
+            folder,
+            "search",
+            measure=watched.measure,
+            arrays=watched.arrays,
+            pictures=watched.pictures,
+            shown=watched.shown,
+        )
+        spent += time.perf_counter() - begun
 
-    def now() -> np.ndarray:
-        return np.array([time.perf_counter(), time.process_time()])
+        def record(number: int) -> None:
+            nonlocal spent
+            started = time.perf_counter()
+            metrics = {name: float(value) for name, value in model.get_metrics_result().items()}
+            recorder.record(number, metrics, clips=report_every * batch_size, last=number == steps)
+            spent += time.perf_counter() - started
 
-    measured = interleaved_seconds({"without": search, "with": recorded}, repeats, now)
-    (without, processor_without), (with_, processor_with) = (np.stack(found, 1) for found in measured.values())
+        search(record)
+        recorder.close()
+        recording, others = recording + spent, others + time.perf_counter() - begun - spent
+
+    step((batch, batch))  # traces
+    seconds: dict[str, list] = {"without": [], "with": []}
+    for _ in range(repeats):
+        for name, action in (("without", lambda folder: search(lambda number: None)), ("with", recorded)):
+            with tempfile.TemporaryDirectory() as folder:
+                wall, processor = time.perf_counter(), time.process_time()
+                action(folder)
+                seconds[name].append((time.perf_counter() - wall, time.process_time() - processor))
+    (without, processor_without), (with_, processor_with) = (np.array(found).T for found in seconds.values())
     return {
         "without": float(np.median(without)),
         "with": float(np.median(with_)),
         "share": median_ratio(with_, without) - 1.0,
         "processor_share": median_ratio(processor_with, processor_without) - 1.0,
+        "inside": recording / others,
     }
 
 
