@@ -167,9 +167,9 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
       repeats: searches of each kind, interleaved.
 
     Returns:
-      Median seconds of a search ``without`` and ``with`` records; the median of the ratios less 1, ``share``; the same for
-      seconds of processor time, ``processor_share``; and ``inside``, the seconds that went by while recording over the
-      other seconds of the same searches, in which whatever else the machine does counts on both sides.
+      Median seconds of a search ``without`` and ``with`` records; the median of the ratios less 1, ``share``; the same
+      for seconds of processor time, ``processor_share``; and ``inside``, the seconds that went by while recording over
+      the other seconds of the same searches, where whatever else the machine does counts on both sides.
     """
     target = float(np.median(CostTables(space).of(tf.constant(_uniform_draws(space, 64)))))
     model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
