@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.training import recorder as recorders
@@ -85,3 +86,31 @@ search.free = \\
         "search.name": "sparse",
         "search.synchronized": False,
     }
+
+
+def test_events_hold_what_was_recorded(tmp_path):
+    recorder = Recorder(
+        str(tmp_path),
+        "test",
+        arrays=lambda: {"costs": np.array([1.0, 1.0, 4.0])},
+        pictures=lambda: {"picture": lambda: np.full([2, 3, 3], 7, np.uint8)},
+    )
+    recorder.record(5, {"loss": 2.5, "entropy/channels": 0.25}, last=True)
+    recorder.close()
+    [path] = (tmp_path / "events").iterdir()
+    found = {}
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            assert event.step == 5
+            found[value.metadata.plugin_data.plugin_name, value.tag] = tf.make_ndarray(value.tensor)
+    assert set(found) == {
+        ("scalars", "loss"),
+        ("scalars", "entropy/channels"),
+        ("histograms", "costs"),
+        ("images", "picture"),
+    }
+    assert found["scalars", "loss"] == 2.5 and found["scalars", "entropy/channels"] == 0.25
+    bins = found["histograms", "costs"]  # left edge, right edge, count
+    assert bins[0].tolist() == [1.0, 1.1, 2.0] and bins[-1, 2] == 1 and bins[:, 2].sum() == 3
+    width, height, png = found["images", "picture"]
+    assert (int(width), int(height)) == (3, 2) and (tf.io.decode_png(png).numpy() == 7).all()
