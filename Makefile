@@ -54,11 +54,16 @@ demo: $(READY)
 
 # The pictures in README.md, from the demo's run folder.
 images: $(READY)
+	@test -f $(RUN)/summary.json || \
+	  { echo "error: expected a finished demo in $(RUN), found no $(RUN)/summary.json; run make demo first" >&2; exit 2; }
+	@command -v chromium >/dev/null || \
+	  { echo "error: expected chromium on the PATH for docs/images/report.png, found none" >&2; exit 2; }
 	@$(PY) bin/report.py --workdir=$(RUN)
-	@for name in architecture film_strip_sparse; do \
+	@for name in architecture film_strip_sparse samples_train; do \
 	  cp $(RUN)/report/$$name.png $(RUN)/report/$${name}_dark.png $(RUN)/report/$$name.svg docs/images/; done
 	@chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1280,1900 \
 	  --screenshot=docs/images/report.png file://$(abspath $(RUN))/report.html 2>/dev/null
+	@echo "docs/images: architecture, film_strip_sparse, samples_train and report are of $(RUN)"
 
 test: lint
 	@$(PY) -m pytest -n 2

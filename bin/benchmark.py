@@ -2,6 +2,7 @@
 
   python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
   python bin/benchmark.py search --part=price --architectures=10
+  python bin/benchmark.py search --part=logging --gin_file=gin/demo/sparse.gin --batch_size=32
   python bin/benchmark.py data                    # reading clips, and preparing videos
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
   python bin/benchmark.py latency --genotype=runs/fast/genotype.json
@@ -9,7 +10,8 @@
   python bin/benchmark.py serving --workdir=runs/demo/train
 
 search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
-memory of the joint step with K = 2 and 16 against plain training; time until the first step is done.
+memory of the joint step with K = 2 and 16 against plain training; time until the first step is done. With
+--part=logging: the search of a sparse stream with and without its records, pictures and TensorBoard events.
 data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
 latency: what every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
@@ -33,17 +35,24 @@ from tsnet_tf.search import latency as latencies  # noqa: E402
 from tsnet_tf.search import spaces  # noqa: E402
 from tsnet_tf.space import genotype  # noqa: E402
 from tsnet_tf.space.table1 import table1  # noqa: E402
+from tsnet_tf.space.two_stream import only, restrict  # noqa: E402
 from tsnet_tf.training import run_folder  # noqa: E402
 
 PARTS = ("price", "memory", "tracing")
-PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
+LOGGING = "logging"  # asked for by itself: it is about a small space, others are about the paper's
+SEARCHED_FIRST = ("temporal_kernel", "spatial_kernel", "channels", "expansion")  # gin/steps/sparse.gin
+SHARES = ("share", "processor_share", "inside")
+LOGGING_STEPS, LOGGING_EVERY = 240, 10  # as in the first step of the demo, whose steps are the shortest there are
+PART = flags.DEFINE_enum("part", None, (*PARTS, LOGGING), "search: only this part.")
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
 )
 GENOTYPE = flags.DEFINE_string(
     "genotype", None, "Name or file. latency: measured instead of a space; serving: default manual_tsnet_70."
 )
-SPACE = flags.DEFINE_string("space", "table1", "latency: table1, or path of a .json or .py file.")
+SPACE = flags.DEFINE_string(
+    "space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file."
+)
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "search, data, serving: measurements of everything.", lower_bound=1)
@@ -66,6 +75,11 @@ def search() -> None:
         results["memory"] = {name: search_step.in_fresh_process(call) for name, call in calls.items()}
     if "tracing" in parts:
         results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {batch_size}, 2)")
+    if LOGGING in parts:
+        sparse = restrict(
+            only(spaces.named(SPACE.value), ["sparse"]), [f"sparse/*/{kind}" for kind in SEARCHED_FIRST], {}
+        )
+        results[LOGGING] = search_step.logging(sparse, batch_size, LOGGING_STEPS, LOGGING_EVERY, REPEATS.value)
     if JSON.value:
         print(json.dumps(results, indent=2))
         return
@@ -89,6 +103,13 @@ def search() -> None:
             "The joint step, from nothing: seconds",
             list(results["tracing"]),
             [[f"{value:.3g}" for value in results["tracing"].values()]],
+        )
+    if LOGGING in parts:
+        found = results[LOGGING]
+        console.table(
+            f"{LOGGING_STEPS} search steps, batch {batch_size}, a record every {LOGGING_EVERY}",
+            ["without records, s", "with, s", "with / without", "in processor time", "timed inside"],
+            [[f"{found['without']:.1f}", f"{found['with']:.1f}", *(f"{found[n]:+.1%}" for n in SHARES)]],
         )
 
 

@@ -5,8 +5,9 @@
   python bin/evaluate.py --workdir=runs/k400 --gin_bindings="evaluation.precise_bn_batches = 200"
 
 Shows tables, and writes evaluation.json and predictions/SPLIT_VIEWS.csv and .npz (a row for every video) to the run
-folder; bin/compare.py compares two of these. Any number of clips will do: 3-center, 1-left_center_right. The data set,
-the strategy and its devices are the run's own, unless --gin_file or --gin_bindings say otherwise.
+folder; bin/compare.py compares two of these, and TensorBoard shows the confusion matrix. Any number of clips will do:
+3-center, 1-left_center_right. The data set, the strategy and its devices are the run's own, unless --gin_file or
+--gin_bindings say otherwise.
 """
 
 from absl import flags
@@ -29,7 +30,7 @@ def main() -> None:
     from tsnet_tf.data import video_dataset
     from tsnet_tf.errors import UserError
     from tsnet_tf.evaluation import protocol, run_settings
-    from tsnet_tf.training import run_folder
+    from tsnet_tf.training import run_folder, tensorboard
     from tsnet_tf.training.strategy import strategy as make_strategy
 
     workdir = cli.WORKDIR.value
@@ -43,7 +44,8 @@ def main() -> None:
     dataset, strategy = video_dataset.VideoDataset(), make_strategy()
     with strategy.scope():
         model, _, labels = run_folder.load_trained(workdir)
-    evaluate.evaluation(model, labels, dataset, strategy, workdir, **given)
+    result = evaluate.evaluation(model, labels, dataset, strategy, workdir, **given)
+    tensorboard.write_evaluation(workdir, result, run_folder.summary_of(workdir)["steps"])
 
 
 if __name__ == "__main__":

@@ -10,14 +10,17 @@ a progressive search with one per step; a run need not have finished.
 from absl import flags
 
 from tsnet_tf import cli
-from tsnet_tf.errors import UserError
+
+cli.silence_libraries()
+
+# What it reads of a run's evaluation can be set in gin files, and must be known before the flags are read.
+from tsnet_tf.errors import UserError  # noqa: E402
+from tsnet_tf.report import report  # noqa: E402
 
 COMPARE_WITH = flags.DEFINE_multi_string("compare_with", [], "Another folder for the same report; repeatable.")
 
 
 def main() -> None:
-    from tsnet_tf.report import report
-
     if not cli.WORKDIR.value:
         raise UserError("expected --workdir=DIR, found none")
     report.report(cli.WORKDIR.value, COMPARE_WITH.value)

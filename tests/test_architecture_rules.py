@@ -22,12 +22,12 @@ MAY_IMPORT = {
     "data": set(),
     "layers": {"space"},
     "models": {"space", "layers"},
-    "search": {"space", "layers", "models", "data", "training", "evaluation"},
-    "training": {"space", "layers", "models", "data", "evaluation"},
+    "search": {"space", "layers", "models", "data", "training", "evaluation", "report"},
+    "training": {"space", "layers", "models", "data", "evaluation", "report"},
     "evaluation": {"space", "layers", "models", "data"},
     "benchmark": {"space", "layers", "models", "search", "training", "data", "export"},
     "export": {"space", "layers", "models", "data", "evaluation"},
-    "report": {"space"},
+    "report": {"space", "evaluation"},
 }
 WITHOUT_GIN = {"space", "layers", "models", "report"}
 GRAB_BAGS = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -10,14 +10,19 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf import filesystems
+from tsnet_tf import console, filesystems
 from tsnet_tf.errors import UserError, raised_in_graph
 
-GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
+GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
-    "gin_bindings", [], "Single settings that override the gin files, such as 'seed = 1'; repeatable."
+    "gin_bindings", [], "Single settings that override the gin files, such as 'seed = 1'."
+)
+CONSOLE = flags.DEFINE_enum(
+    "console", console.NORMAL, console.LEVELS, "quiet: tables, warnings and errors only; verbose: every report."
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "Run folder: everything this run writes goes there.")
+
+SHARED_FLAGS = (GIN_FILE, GIN_BINDINGS, WORKDIR, CONSOLE)
 
 EXIT_USER_ERROR = 2
 
@@ -62,6 +67,7 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
 
     def start(argv: list[str]) -> None:
         absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
+        console.set_level(CONSOLE.value)
         try:
             given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
             if others:
@@ -81,6 +87,8 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
             print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_USER_ERROR)
 
+    for flag in SHARED_FLAGS:  # which --help would keep for --helpfull
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
     try:
         app.run(start, flags_parser=_parse_flags)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does

@@ -1,15 +1,22 @@
-"""What a person sees while something runs: lines, tables and progress bars (drawn by rich)."""
+"""What a person sees while something runs: lines, tables and progress bars (drawn by rich).
+
+There are three levels (the flag ``--console``): "quiet" shows tables, warnings and errors only; "verbose" writes a line
+for every report of a run, where "normal" has a bar on a terminal and a line now and then elsewhere.
+"""
 
 import contextlib
+import datetime
 import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+LEVELS = QUIET, NORMAL, VERBOSE = ("quiet", "normal", "verbose")
 _PLAIN_LINE_EVERY_SECONDS = 15.0
 _WIDTH_OF_FILES = 160  # characters
 
@@ -20,9 +27,24 @@ _console = Console(
 )
 
 
+_level = NORMAL
+
+
+def set_level(level: str) -> None:
+    """Sets how much is shown, one of `LEVELS`."""
+    global _level
+    _level = level
+
+
+def level() -> str:
+    """How much is shown."""
+    return _level
+
+
 def say(text: str) -> None:
     """Prints one line for people."""
-    _console.print(text, markup=False)
+    if _level != QUIET:
+        _console.print(text, markup=False)
 
 
 def warn(text: str) -> None:
@@ -40,27 +62,47 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     _console.print(drawn)
 
 
+class _BarAndFigures(Progress):
+    """The bar with its times, and below it the figures, for which many a terminal is not wide enough beside it."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if task.fields["figures"]:
+                yield Text(f"  {task.fields['figures']}")
+
+
 class _Bar:
-    """A bar on a terminal; a plain line now and then elsewhere."""
+    """A bar on a terminal; a plain line now and then elsewhere; or neither."""
 
     def __init__(self, title: str, total: int, done: int, bar: Progress | None):
         self._title, self._total, self.done, self._bar = title, total, done, bar
-        self._started, self._started_at, self._last_line = time.monotonic(), done, 0.0
+        self._first: tuple[float, int] | None = None  # when the first steps were done, which compile as well
+        self._last_line = 0.0
         self._task = bar.add_task(title, total=total, completed=done, figures="") if bar else None
 
     def advance(self, steps: int = 1, **figures: object) -> None:
-        """Moves on by ``steps`` and shows ``figures`` (name=value) beside the bar."""
+        """Moves on by ``steps`` and shows ``figures`` (name=value) with the bar."""
         self.done += steps
         shown = "  ".join(f"{name} {value}" for name, value in figures.items())
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, figures=shown)
             return
         now = time.monotonic()
-        if now - self._last_line >= _PLAIN_LINE_EVERY_SECONDS or self.done >= self._total:
+        every = 0.0 if _level == VERBOSE else _PLAIN_LINE_EVERY_SECONDS
+        if now - self._last_line >= every or self.done >= self._total:
             self._last_line = now
-            rate = (now - self._started) / max(1, self.done - self._started_at)
-            eta = f"{rate * (self._total - self.done):.0f} s left" if self.done < self._total else "done"
-            say(f"{self._title}: {self.done}/{self._total}, {eta}  {shown}".rstrip())
+            say(f"{self._title}: {self.done}/{self._total}{self._time_left(now)}  {shown}".rstrip())
+        self._first = self._first or (now, self.done)
+
+    def _time_left(self, now: float) -> str:
+        if self.done >= self._total:
+            return ", done"
+        if self._first is None:
+            return ""
+        then, done = self._first
+        left = (now - then) / max(1, self.done - done) * (self._total - self.done)
+        return f", {datetime.timedelta(seconds=round(left))} left"
 
 
 @contextlib.contextmanager
@@ -72,7 +114,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[_Bar]:
       total: number of steps in all.
       done: number of steps already done when the bar starts (a resumed run).
     """
-    if not _console.is_terminal:
+    if _level != NORMAL or not _console.is_terminal:
         yield _Bar(title, total, done, None)
         return
     columns = (
@@ -80,8 +122,9 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[_Bar]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("elapsed,"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("left"),
     )
-    with Progress(*columns, console=_console) as bar:
+    with _BarAndFigures(*columns, console=_console) as bar:
         yield _Bar(title, total, done, bar)

@@ -14,9 +14,18 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from tsnet_tf.report import figures
+
 NEEDED = ("chromium", "chromedriver")
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
 WHY_NOT = f"needs {' and '.join(MISSING)} (Debian packages chromium and chromium-driver; .ci/run installs them)"
+
+
+@pytest.fixture(autouse=True)
+def coarse(request, monkeypatch):
+    """Few pixels where nobody looks at them; the slow tests have all."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(figures, "PNG_DOTS_PER_INCH", 30)
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tsnet_tf.report import distribution
-from tsnet_tf.report.figures import DARK, LIGHT
+from tsnet_tf.report import distribution, figures
+from tsnet_tf.report.figures import LIGHT
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.space.two_stream import choices
+from tsnet_tf.space.two_stream import choices, only
 
 SPACE = table1(depths=((1, 1),) * 4)
+SMALL = only(table1(depths=((1,),)), ("sparse",))
 
 
 def row(step, space=SPACE):
@@ -23,11 +24,10 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_visible()]
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_readable(assert_readable, theme):
-    with matplotlib.rc_context(theme.style):
-        assert_readable(distribution.heat_map(SPACE, row(10), theme))
-        assert_readable(distribution.film_strip(SPACE, [row(step) for step in (1, 20, 300)], theme))
+def test_readable(assert_readable):
+    with matplotlib.rc_context(LIGHT.style):  # the themes differ in colours only
+        assert_readable(distribution.heat_map(SPACE, row(10), LIGHT))
+        assert_readable(distribution.film_strip(SPACE, [row(1), row(3000)], LIGHT))
 
 
 def test_every_choice_has_a_row_and_every_candidate_a_cell():
@@ -47,19 +47,38 @@ def test_cells_are_the_probabilities():
     np.testing.assert_allclose(np.ma.filled(image, np.nan)[0][:3], [0.7, 0.2, 0.1])
 
 
-def test_film_strip_is_from_the_first_to_the_last(tmp_path):
-    metrics = [{"step": 1, "loss": 1.0}, *(row(step) for step in range(10, 310, 10))]
-    _, svg, *_ = distribution.draw_film_strip(SPACE, metrics, str(tmp_path / "strip"))
+@pytest.fixture
+def steps_shown(monkeypatch):
+    """Draws the film strip of some rows and returns the steps that it shows."""
+
+    def draw(metrics):
+        figures_made = []
+        monkeypatch.setattr(figures, "save_themes", lambda make, path: figures_made.append(make(LIGHT)))
+        distribution.draw_film_strip(SMALL, metrics, "strip")
+        return [text for text in texts(figures_made[0]) if text.startswith("step ")]
+
+    return draw
+
+
+def test_film_strip_is_from_the_first_to_the_last(steps_shown):
+    metrics = [{"step": 1, "loss": 1.0}, *(row(step, SMALL) for step in range(10, 310, 10))]
     # 30 rows, 6 frames: rows 0, 6 (5.8), 12 (11.6), 17 (17.4), 23 (23.2) and 29
-    content = open(svg, encoding="utf-8").read()
-    assert all(f">step {step}<" in content for step in (10, 70, 130, 180, 240, 300))
-    assert content.count(">step ") == 6
+    assert steps_shown(metrics) == [f"step {step}" for step in (10, 70, 130, 180, 240, 300)]
 
 
-def test_a_short_search_has_fewer_frames(tmp_path):
-    _, svg, *_ = distribution.draw_film_strip(SPACE, [row(1), row(2)], str(tmp_path / "strip"))
-    assert open(svg, encoding="utf-8").read().count(">step ") == 2
+def test_a_short_search_has_fewer_frames(steps_shown):
+    assert steps_shown([row(1, SMALL), row(2, SMALL)]) == ["step 1", "step 2"]
 
 
 def test_a_fusion_of_ones_own_is_shown_by_its_name():
     assert distribution._short("new_kind") == "new_kind" and distribution._short(1) == "1"
+
+
+def test_raster_has_the_colours_of_the_probabilities():
+    one = row(1, SMALL)["probabilities"]
+    one[0] = [1.0, 0.0, *one[0][2:]]
+    raster = distribution.raster(SMALL, one, LIGHT)
+    cells = [raster[8, 24], raster[8, 48 + 24]]  # in the middle of the first two cells of the first row
+    np.testing.assert_array_equal(cells, [[int(c * 255) for c in LIGHT.scale(p)[:3]] for p in (1.0, 0.0)])
+    rows, kinds = len(choices(SMALL)), len({choice.kind for choice in choices(SMALL)})
+    assert raster.shape == (16 * (rows + kinds - 1), 48 * 7, 3)  # an empty row between two kinds; 7 expansions

@@ -5,9 +5,13 @@ import json
 import os
 import re
 
+import numpy as np
 import pytest
 
 from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation import samples
+from tsnet_tf.evaluation.samples import Samples
+from tsnet_tf.report import drawing, figures
 from tsnet_tf.report.curves import read_metrics
 from tsnet_tf.report.figures import DARK, LIGHT
 from tsnet_tf.report.report import report
@@ -17,9 +21,27 @@ from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, restrict, values_of
 
 SMALL = table1(resolution=64, sparse_width=0.25, depths=((1,),) * 4, hidden=8, classes=4)
-SECTIONS = ["Summary", "Architecture", "Search", "Accuracy and cost", "Confusion matrix"]
+SECTIONS = ["Summary", "Architecture", "Search", "Accuracy and cost", "Confusion matrix", "Test clips"]
 SECTIONS += ["Configuration", "Versions and commands"]
 REACHABLE = "a, summary, details[open] [tabindex], section > div[tabindex], figure [tabindex], section > pre"
+
+
+def not_drawn(path, content="a picture"):
+    """The files of a picture, without one in them."""
+    written = [f"{path}{suffix}.{kind}" for suffix in ("", "_dark") for kind in ("png", "svg")]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for name in written:
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(f"<svg>{content}</svg>")
+    return written
+
+
+@pytest.fixture(autouse=True)
+def without_drawing(request, monkeypatch):
+    """Pictures have tests of their own, and are drawn here by the slow tests only."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(figures, "save_themes", lambda make, path: not_drawn(path))
+        monkeypatch.setattr(drawing, "draw", lambda found, path: not_drawn(path, found.name))
 
 
 def write_run(folder, started=0, with_genotype=True):
@@ -66,7 +88,20 @@ def write_whole(folder):
     write_search(folder / "sparse")
     write_run(folder / "train", started=1)
     finish(folder / "train", step="train", steps=384)
-    evaluation = {"views": "10-center", "videos": 4, "gmacs_per_video": 0.123456789, "top1": 0.7512345, "top5": 1.0}
+    clips = np.random.default_rng(0).integers(0, 256, (4, 8, 24, 24, 3), np.uint8)
+    said = Samples(["1", "2", "3", "4"], ["run <b>"] * 3 + ["walk"], ["run <b>"] * 2 + ["walk"] * 2, np.ones(4), clips)
+    samples.write(said, str(folder / "train" / "predictions" / "test_10-center"))
+    (folder / "sparse" / "front.json").write_text(
+        json.dumps([{"gmacs": 0.01, "validation_top1": 0.2}, {"gmacs": 0.0123, "validation_top1": 0.25}])
+    )
+    evaluation = {
+        "split": "test",
+        "views": "10-center",
+        "videos": 4,
+        "gmacs_per_video": 0.123456789,
+        "top1": 0.7512345,
+        "top5": 1.0,
+    }
     evaluation |= {"confusion": [[2, 1], [0, 1]], "labels": ["run <b>", "walk"]}
     (folder / "train" / "evaluation.json").write_text(json.dumps(evaluation))
     final = {"gmacs": 0.0123456789, "params_m": 0.4, "views": "10-center", "top1": 0.7512345, "top5": 1.0}
@@ -74,11 +109,12 @@ def write_whole(folder):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished progressive search with its report, and the pictures' names."""
+def drawn(tmp_path_factory):
+    """A finished progressive search with its report and all pictures; for slow tests."""
     folder = tmp_path_factory.mktemp("whole")
     write_whole(folder)
-    return folder, names(report(str(folder)))
+    report(str(folder))
+    return folder
 
 
 def numbers(page):
@@ -99,20 +135,24 @@ def test_progressive_search_in_the_order_of_its_steps(tmp_path):
     assert written[-1] == str(tmp_path / "report.html")
 
 
-def test_everything_of_a_finished_search_is_in_the_page(whole):
-    folder, drawn = whole
+def test_everything_of_a_finished_search_is_in_the_page(tmp_path):
+    write_whole(tmp_path)
     pictures = ("architecture", "architecture_sparse", "architecture_train", "film_strip_sparse", "heat_map_sparse")
-    assert drawn == both_themes(*pictures, "curves", "trade_off", "confusion_train")
-    page = (folder / "report.html").read_text()
+    pictures += ("curves", "trade_off", "confusion_train", "samples_train")
+    assert names(report(str(tmp_path))) == both_themes(*pictures)
+    page = (tmp_path / "report.html").read_text()
     assert "What is missing" not in page
     # Every number is the one that the run wrote, with all its digits.
     assert {0.0123456789, 0.4, 77.125, 0.0131, 2.6390573296, 1.0123456789, 0.1512345} <= numbers(page)
     assert {384, 0.123456789, 0.7512345, 1.0, 793.1304345} <= numbers(page)
-    assert "75.1 %" in page and "<b>" not in page
+    assert ">75.1</data>" in page and "<b>" not in page
+    assert "4 test clips of train, 3 of them classified rightly" in page
 
 
-def test_page_asks_for_nothing(whole):
-    page = (whole[0] / "report.html").read_text()
+def test_page_asks_for_nothing(tmp_path):
+    write_whole(tmp_path)
+    report(str(tmp_path))
+    page = (tmp_path / "report.html").read_text()
     addresses = re.findall(r'(?:src|srcset|href)="([^"]{,30})', page)
     assert addresses and all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in addresses)
     assert "<script" not in page and "url(" not in page
@@ -152,7 +192,14 @@ def test_broken_file_is_said_not_fatal(tmp_path):
     ).read_text().replace("&#x27;", "'")
 
 
-@pytest.mark.slow
+def test_evaluation_without_clips_says_how_to_get_them(tmp_path):
+    write_whole(tmp_path)
+    (tmp_path / "train" / "predictions" / "test_10-center_samples.npz").unlink()
+    assert "samples_train" not in names(report(str(tmp_path)))
+    page = (tmp_path / "report.html").read_text()
+    assert "train: no predictions/test_10-center_samples.npz: there are no test clips to show (bin/evaluate.py" in page
+
+
 def test_several_folders_are_compared(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -161,12 +208,14 @@ def test_several_folders_are_compared(tmp_path):
     page = (tmp_path / "one" / "report.html").read_text()
     assert "Report of one, two" in page
     assert all(f">{name}</th>" in page for name in ("one/sparse", "one/train", "two/sparse", "two/train"))
-    assert page.count("The final model of") == 4  # a caption and its region's label, twice
+    assert "The final models" in page
+    assert all(f">{tmp_path / name}</th>" in page for name in ("one", "two"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)], ids=["desk-light", "phone-dark"])
-def test_in_a_browser(whole, tmp_path, chromium, width, dark):
-    address = f"file://{whole[0]}/report.html"
+def test_in_a_browser(drawn, tmp_path, chromium, width, dark):
+    address = f"file://{drawn}/report.html"
     with chromium(width, dark) as window:
         window.open(address)
         assert window.requests() == [address]
@@ -175,7 +224,7 @@ def test_in_a_browser(whole, tmp_path, chromium, width, dark):
         assert window.run("return [innerWidth, document.documentElement.scrollWidth]") == [width, width]
         pictures = "return [...document.images].map(i => [i.naturalWidth > 0, i.alt.length > 0, i.currentSrc])"
         shown = window.run(pictures)
-        assert len(shown) == 7 and all(drawn and alt for drawn, alt, _ in shown)
+        assert len(shown) == 8 and all(drawn and alt for drawn, alt, _ in shown)
         drawing = base64.b64decode(shown[0][2].split(",")[1]).decode()
         assert f"fill: {(DARK if dark else LIGHT).paper}" in drawing
         assert window.run("return [...document.querySelectorAll('h2')].map(h => h.innerText)") == SECTIONS

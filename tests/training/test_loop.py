@@ -14,6 +14,7 @@ from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict, values_of
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.recorder import Recorder
 
 STEPS, CHECKPOINT_EVERY = 8, 2
 CLASSES, FEATURES = 3, 5
@@ -70,7 +71,7 @@ def run(workdir, stop_at=None, report_every=1):
 
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     pace = Pace(STEPS, report_every, CHECKPOINT_EVERY)
-    train_loop(model, make_dataset, strategy, workdir=str(workdir), title="test", pace=pace, measure=measure)
+    train_loop(model, make_dataset, strategy, recorder=Recorder(str(workdir), "test", measure=measure), pace=pace)
     return model
 
 
@@ -152,8 +153,7 @@ def test_loss_that_is_no_number_names_step_and_checkpoint(tmp_path):
             model,
             lambda context, done: tf.data.Dataset.range(done, 100),
             tf.distribute.OneDeviceStrategy("CPU:0"),
-            workdir=str(tmp_path),
-            title="search: sparse",
+            recorder=Recorder(str(tmp_path), "search: sparse"),
             pace=Pace(10, 1, 1),
         )
     last = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))

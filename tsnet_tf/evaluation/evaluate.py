@@ -15,14 +15,13 @@ from tsnet_tf import atomic, console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
-from tsnet_tf.evaluation import metrics, predictions, protocol, videos
+from tsnet_tf.evaluation import metrics, predictions, protocol, samples, videos
 from tsnet_tf.evaluation.predictions import Predictions
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.two_stream import Space
 
 RESULT_FILE = "evaluation.json"
-PREDICTIONS_FOLDER = "predictions"
 _NAMED_AT_MOST = 5
 _CLASSES_SHOWN = 10
 
@@ -45,6 +44,8 @@ def evaluation(
     precise_bn_splits: tuple[str, ...] = ("train",),
 ) -> dict:
     """Evaluates a trained model, and leaves ``evaluation.json`` and ``predictions/`` in its run folder.
+
+    Besides what was said of every video there are a few clips, for the report (`tsnet_tf.evaluation.samples`).
 
     Args:
       model: a fixed model, made under ``strategy``; ``model.space`` is its genotype.
@@ -95,7 +96,9 @@ def evaluation(
     }
     show(result)
     atomic.write_json(os.path.join(workdir, RESULT_FILE), result)
-    predictions.write(predicted, os.path.join(workdir, PREDICTIONS_FOLDER, f"{split}_{views}"))
+    path = os.path.join(workdir, predictions.FOLDER, f"{split}_{views}")
+    predictions.write(predicted, path)
+    samples.write(samples.take(predicted, found.first_records(), model.space.frames, dataset, split), path)
     return result
 
 

@@ -13,6 +13,8 @@ import tensorflow as tf
 from tsnet_tf import atomic
 from tsnet_tf.errors import UserError
 
+FOLDER = "predictions"  # in a run folder
+
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:

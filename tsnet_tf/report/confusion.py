@@ -34,15 +34,15 @@ def figure_of(confusion: Sequence[Sequence[int]], labels: Sequence[str], theme: 
     side = min(12.0, 3.0 + 0.36 * len(labels))
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(shares, cmap=theme.scale, vmin=0, vmax=1, interpolation="nearest")
     axes.set(xlabel="predicted", ylabel="true class")
     if len(labels) <= NAMED_AT_MOST:
         axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
     if len(labels) <= NUMBERED_AT_MOST:
         for y, x in np.argwhere(counts):
-            colour = "white" if shares[y, x] > 0.71 else "black"
+            colour = figures.ink_on(theme.scale(shares[y, x]))
             axes.text(x, y, f"{counts[y, x]}", ha="center", va="center", fontsize=8, color=colour)
-    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "Blues")
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), theme.scale)
     figure.colorbar(scale, ax=axes, label="share of the true class", fraction=0.04, pad=0.02)
     return figure

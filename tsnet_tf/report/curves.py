@@ -25,11 +25,11 @@ class Panel:
 
 
 PANELS = (
-    Panel("entropy of P(A | \u03b1), nats", "entropy"),
-    Panel("entropy by kind, part of the start's", "entropy/"),
+    Panel("entropy, nats", "entropy"),
+    Panel("entropy by kind, share left", "entropy/"),
     Panel("expected GMACs per view", "expected_gmacs", "target_gmacs"),
     Panel("training loss", "loss"),
-    Panel("indicator on the validation batch", "indicator"),
+    Panel("indicator (validation)", "indicator"),
 )
 
 
@@ -66,7 +66,7 @@ def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
 
 def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:
     """The curves as a figure; see `draw_curves`."""
-    figure = Figure(figsize=(3.6 * len(PANELS), 2.7 * len(runs)), layout="constrained")
+    figure = Figure(figsize=(2.8 * len(PANELS), 2.5 * len(runs)), layout="constrained")
     grid = figure.subplots(len(runs), len(PANELS), squeeze=False)
     for row, (name, metrics) in enumerate(runs.items()):
         for axes, panel in zip(grid[row], PANELS, strict=True):
@@ -102,7 +102,7 @@ def _draw_kinds(axes: Axes, prefix: str, metrics: list[dict]) -> None:
             label = name.removeprefix(prefix).replace("_", " ")
             axes.plot(steps, [value / values[0] for value in values], lw=1.6, ls=line, label=label)
     if names:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=7.5, handlelength=1.6, labelspacing=0.2)
 
 
 def _series(metrics: list[dict], name: str) -> tuple[list[int], list[float]]:

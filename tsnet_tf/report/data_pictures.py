@@ -12,6 +12,7 @@ from tsnet_tf.report import figures
 
 COLOURS = {"train": "#2f6fab", "validation": "#e0a030", "test": "#5b9e6f"}
 REJECTED_COLOUR = "#c8342b"
+_SHEET_FRAME = 72  # pixels of a frame on a contact sheet, about
 _MOST_NAMED = 40  # classes; more are drawn without their names
 _TEXT_COLOUR, _QUIET_COLOUR = "#22272e", "#7b828c"
 
@@ -116,8 +117,8 @@ def draw_clips(clips: Sequence[tuple[str, np.ndarray]], sparse_frames: int, path
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.02, wspace=0.01, hspace=0.0)
         grid = figure.subplots(len(clips), 2, squeeze=False, gridspec_kw={"width_ratios": widths})
         for (label, clip), row in zip(clips, grid, strict=True):
-            row[0].imshow(_strip(clip[:: dense_frames // sparse_frames], sparse_frames), interpolation="nearest")
-            row[1].imshow(_strip(clip, columns), interpolation="nearest")
+            row[0].imshow(strip(clip[:: dense_frames // sparse_frames], sparse_frames), interpolation="nearest")
+            row[1].imshow(strip(clip, columns), interpolation="nearest")
             row[0].set_title(label, fontsize=9, loc="left", color=_TEXT_COLOUR, pad=3)
             for axes in row:
                 axes.axis("off")
@@ -131,12 +132,27 @@ def draw_clips(clips: Sequence[tuple[str, np.ndarray]], sparse_frames: int, path
     return figures.save(figure, path)
 
 
-def _strip(frames: np.ndarray, columns: int) -> np.ndarray:
-    """Frames in rows of ``columns``, with white lines between them."""
+def contact_sheet(clips: np.ndarray) -> np.ndarray:
+    """Clips as an image, without drawing: a row is a clip, its frames side by side.
+
+    Args:
+      clips: uint8 [clips, frames, side, side, 3].
+
+    Returns:
+      uint8 [height, width, 3]; frames are enlarged by a whole number, or every so many pixels are left.
+    """
+    larger, smaller = max(1, _SHEET_FRAME // clips.shape[2]), max(1, clips.shape[2] // _SHEET_FRAME)
+    clips = clips[:, :, ::smaller, ::smaller]
+    sheet = strip(clips.reshape(-1, *clips.shape[2:]), clips.shape[1])
+    return sheet.repeat(larger, axis=0).repeat(larger, axis=1)
+
+
+def strip(frames: np.ndarray, columns: int, between: int = 255) -> np.ndarray:
+    """Frames [frames, side, side, channels] in rows of ``columns``; ``between`` is the value of the lines between."""
     gap = max(1, frames.shape[1] // 24)
-    empty = np.full((-len(frames) % columns, *frames.shape[1:]), 255, np.uint8)
+    empty = np.full((-len(frames) % columns, *frames.shape[1:]), between, np.uint8)
     framed = np.pad(
-        np.concatenate([frames, empty]), ((0, 0), (0, gap), (0, gap), (0, 0)), constant_values=255
+        np.concatenate([frames, empty]), ((0, 0), (0, gap), (0, gap), (0, 0)), constant_values=between
     )  # fmt: skip
     rows = [np.concatenate(list(row), axis=1) for row in np.split(framed, len(framed) // columns)]
     return np.concatenate(rows, axis=0)[:-gap, :-gap]

@@ -1,6 +1,7 @@
 """Draws P(A | alpha): a heat map of every choice, and a film strip of heat maps over the search.
 
-A panel is a kind of variable, a row one of its choices, a cell one of its candidates; the darker, the more probable.
+A panel is a kind of variable, a row one of its choices, a cell one of its candidates: the stronger its colour, the more
+probable it is.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,7 +17,7 @@ from tsnet_tf.report import figures
 from tsnet_tf.space.two_stream import Choice, Space, Value, choices
 
 CELL_INCHES, ROW_INCHES = 0.62, 0.24
-COLOURS = "Blues"
+CELL_PIXELS, ROW_PIXELS = 48, 16  # of a raster
 FRAMES = 6  # of a film strip
 SHORT = {
     "none": "none",
@@ -66,16 +68,37 @@ def heat_map(space: Space, row: dict, theme: figures.Theme) -> Figure:
     figure.suptitle(f"{space.name}: P(A | \u03b1) at step {row['step']}", fontweight="bold")
     grid = figure.subplots(len(kinds), 1, squeeze=False, height_ratios=[len(found) for found in kinds.values()])
     for axes, (kind, found) in zip(grid[:, 0], kinds.items(), strict=True):
-        _draw_panel(axes, found, row["probabilities"], columns)
+        _draw_panel(axes, found, row["probabilities"], columns, theme)
         axes.set_title(kind.replace("_", " "), loc="left", fontsize=10)
         axes.set_yticks(range(len(found)), [_place(choice) for _, choice in found], fontsize=8)
         for y, (index, choice) in enumerate(found):
             for x, value in enumerate(choice.values):
-                # Where black and white have the same contrast, above 4.5.
-                colour = "white" if row["probabilities"][index][x] > 0.71 else "black"
+                colour = figures.ink_on(theme.scale(row["probabilities"][index][x]))
                 axes.text(x, y, _short(value), ha="center", va="center", fontsize=7.5, color=colour)
-    _draw_scale(figure, grid)
+    _draw_scale(figure, grid, theme)
     return figure
+
+
+def raster(space: Space, probabilities: Sequence[Sequence[float]], theme: figures.Theme) -> np.ndarray:
+    """A heat map without a word, in no time: uint8 ``[height, width, 3]``, kinds of variables from top to bottom.
+
+    Args:
+      space: the space of the search.
+      probabilities: ``[choices, values]``.
+      theme: colours.
+    """
+    kinds = _by_kind(space).values()
+    width = CELL_PIXELS * max(len(choice.values) for found in kinds for _, choice in found)
+    paper = np.array(matplotlib.colors.to_rgb(theme.paper))
+    rows = []
+    for found in kinds:
+        for index, choice in found:
+            row = np.tile(paper, (ROW_PIXELS, width, 1))
+            for x in range(len(choice.values)):
+                row[1:, x * CELL_PIXELS + 1 : (x + 1) * CELL_PIXELS] = theme.scale(probabilities[index][x])[:3]
+            rows.append(row)
+        rows.append(np.tile(paper, (ROW_PIXELS, width, 1)))
+    return (255 * np.concatenate(rows[:-1])).astype(np.uint8)
 
 
 def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figure:
@@ -88,13 +111,13 @@ def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figu
     grid = figure.subplots(len(kinds), len(rows), squeeze=False, height_ratios=ratios)
     for column, row in enumerate(rows):
         for axes, (kind, found) in zip(grid[:, column], kinds.items(), strict=True):
-            _draw_panel(axes, found, row["probabilities"], max(len(choice.values) for _, choice in found))
+            _draw_panel(axes, found, row["probabilities"], max(len(choice.values) for _, choice in found), theme)
             axes.set_yticks([])
             if column == 0:
                 label = kind.replace("_", "\n")
                 axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
         grid[0, column].set_title(f"step {row['step']}", fontsize=10)
-    _draw_scale(figure, grid)
+    _draw_scale(figure, grid, theme)
     return figure
 
 
@@ -106,17 +129,22 @@ def _by_kind(space: Space) -> dict[str, list[tuple[int, Choice]]]:
     return kinds
 
 
-def _draw_panel(axes: Axes, found: list[tuple[int, Choice]], probabilities: list, columns: int) -> None:
+def _draw_panel(
+    axes: Axes, found: list[tuple[int, Choice]], probabilities: list, columns: int, theme: figures.Theme
+) -> None:
     cells = [[*probabilities[index][: len(choice.values)]] for index, choice in found]
     padded = [row + [float("nan")] * (columns - len(row)) for row in cells]
-    axes.imshow(padded, cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.imshow(padded, cmap=theme.scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    # Lines between the cells: as long as all are equally probable, nothing else tells them apart.
+    axes.hlines([y + 0.5 for y in range(len(found) - 1)], -0.5, columns - 0.5, color=theme.paper, lw=0.8)
+    axes.vlines([x + 0.5 for x in range(columns - 1)], -0.5, len(found) - 0.5, color=theme.paper, lw=0.8)
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
-def _draw_scale(figure: Figure, grid) -> None:
-    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), COLOURS)
+def _draw_scale(figure: Figure, grid, theme: figures.Theme) -> None:
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), theme.scale)
     figure.colorbar(scale, ax=grid, label="probability", fraction=0.04, pad=0.02)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tsnet_tf import atomic
@@ -32,6 +35,7 @@ class Theme:
       panel: of what stands out from it a little.
       ink, pale: of text and lines, and of what matters less.
       first, second: of two curves, or of ours and theirs.
+      full: of a cell that holds everything.
     """
 
     suffix: str
@@ -41,6 +45,7 @@ class Theme:
     pale: str
     first: str
     second: str
+    full: str
 
     @property
     def style(self) -> dict:
@@ -53,9 +58,32 @@ class Theme:
             "figure.facecolor": self.paper,
         }
 
+    @property
+    def scale(self) -> Colormap:
+        """Colours of cells, from 0 to 1."""
+        return LinearSegmentedColormap.from_list("scale", [self.panel, self.first, self.full])
 
-LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342b")
-DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80")
+
+LIGHT = Theme("", "#ffffff", "#f3f4f6", "#2b2f36", "#5c636d", "#2f6fab", "#c8342b", "#0b2f5c")
+DARK = Theme("_dark", "#16191d", "#23282f", "#e8eaed", "#a9b1bc", "#6fb1f0", "#ff8a80", "#e3f0ff")
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever has the higher contrast (WCAG 2.1) on ``colour``, red, green and blue of 0 to 1."""
+    channels = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return "black" if luminance > 0.179 else "white"
+
+
+Make = Callable[[Theme], Figure]  # draws a figure in the theme it is given
+
+
+def pixels(make: Make, theme: Theme, dots_per_inch: int) -> np.ndarray:
+    """What ``make`` draws, uint8 ``[height, width, 3]``."""
+    with matplotlib.rc_context({**theme.style, "figure.dpi": dots_per_inch}):
+        canvas = FigureCanvasAgg(make(theme))
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def save(figure: Figure, path: str) -> list[str]:
@@ -65,6 +93,10 @@ def save(figure: Figure, path: str) -> list[str]:
       The two file names.
     """
     written = []
+    engine = figure.get_layout_engine()
+    if engine is not None:  # once for both files: it takes as long as the drawing
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     for kind in ("png", "svg"):
         content = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
@@ -75,7 +107,7 @@ def save(figure: Figure, path: str) -> list[str]:
     return written
 
 
-def save_themes(make: Callable[[Theme], Figure], path: str) -> list[str]:
+def save_themes(make: Make, path: str) -> list[str]:
     """Writes what ``make`` draws for each theme: ``<path>.png`` and ``.svg``, ``<path>_dark.png`` and ``.svg``.
 
     Returns:

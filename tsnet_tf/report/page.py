@@ -20,6 +20,7 @@ from tsnet_tf.space.two_stream import Space
 CSS = Path(__file__).parent / "page.css"
 # The browser itself refuses whatever is not in the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+TOP1, TOP5 = "top\u20111\u00a0%", "top\u20115\u00a0%"  # not broken at the hyphen
 PACKAGES = ("tsnet_tf", "tensorflow", "keras", "numpy", "matplotlib")
 
 
@@ -112,19 +113,13 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
     searches = [run for run in runs if run.is_search]
     trainings = [run for run in runs if not run.is_search]
     parts = []
-    for folder, final in finals.items():
-        rows = (
-            ("top-1 accuracy", number(final["top1"], f"{100 * final['top1']:.1f} %")),
-            ("top-5 accuracy", number(final["top5"], f"{100 * final['top5']:.1f} %")),
-            ("views", escape(final["views"])),
-            ("GMACs per view", number(final["gmacs"], f"{final['gmacs']:.4g}")),
-            ("parameters", number(final["params_m"], f"{final['params_m']:.3g} M")),
-            ("time in all", number(final["seconds_total"], f"{final['seconds_total'] / 60:.1f} min")),
-        )
-        parts.append(_table(f"The final model of {folder}", ("", "value"), rows))
+    if finals:
+        columns = ("folder", TOP1, TOP5, "views", "GMACs per view", "params M", "minutes in all")
+        title = "The final model" if len(finals) == 1 else "The final models"
+        parts.append(_table(title, columns, [_final(*item) for item in finals.items()]))
     if searches:
         columns = ("run", "sparse stream", "dense stream", "fusion", "attention")
-        columns += ("target", "GMACs per view", "params M", "entropy, nats", "seconds", "top-1 %")
+        columns += ("target", "GMACs per view", "params M", "entropy, nats", "seconds", TOP1)
         parts.append(_table("Search steps, in the form of the paper's Table 5", columns, [_step(r) for r in searches]))
     if trainings:
         columns = (
@@ -135,11 +130,23 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
             "seconds",
             "views",
             "GMACs per video",
-            "top-1 %",
-            "top-5 %",
+            TOP1,
+            TOP5,
         )
         parts.append(_table("Trainings", columns, [_training(run) for run in trainings]))
     return "".join(parts)
+
+
+def _final(folder: str, final: dict) -> list[str]:
+    return [
+        escape(folder),
+        number(final["top1"], f"{100 * final['top1']:.1f}"),
+        number(final["top5"], f"{100 * final['top5']:.1f}"),
+        escape(final["views"]),
+        number(final["gmacs"], f"{final['gmacs']:.4g}"),
+        number(final["params_m"], f"{final['params_m']:.3g}"),
+        number(final["seconds_total"], f"{final['seconds_total'] / 60:.1f}"),
+    ]
 
 
 def _step(run: Run) -> list[str]:

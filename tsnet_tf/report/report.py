@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
-from tsnet_tf.report import confusion, curves, distribution, drawing, trade_off
+from tsnet_tf.report import confusion, curves, distribution, drawing, samples, trade_off
 from tsnet_tf.report.page import Picture, page
 from tsnet_tf.report.run import Run, runs_of
 from tsnet_tf.space.cost import complexity
@@ -25,7 +25,8 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     - ``report/film_strip_<run>`` and ``heat_map_<run>``: P(A | alpha) of every search;
     - ``report/curves``: how the searches went;
     - ``report/trade_off``: accuracy against cost, beside the published models;
-    - ``report/confusion_<run>``: which class is taken for which.
+    - ``report/confusion_<run>``: which class is taken for which;
+    - ``report/samples_<run>``: test clips with what the model said.
 
     What is not there, of a search that is still running for example, is left out, and the page says so.
 
@@ -79,7 +80,7 @@ def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Pict
         arguments = run.space, run.metrics
         files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
         alt = f"Probabilities of {run.name} from the start to {run.step}"
-        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate; darker is more probable.")
+        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate, its colour the probability.")
         files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
         alt = f"Probability of every candidate of {run.name} at {run.step}"
         add("Search", files, alt, f"{run.name}: every candidate's probability at {run.step}.", small=True)
@@ -89,13 +90,19 @@ def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Pict
         add("Search", files, "Entropy, expected cost, loss and indicator over the steps", "A row is a search.")
     points = [point for run in runs for point in _points(run)]
     if points:
-        files = trade_off.draw_trade_off(points, os.path.join(output, "trade_off"))
+        fronts = {run.name: _front(run) for run in runs if run.front and _is_of_one_view(run)}
+        files = trade_off.draw_trade_off(points, os.path.join(output, "trade_off"), fronts)
         add("Accuracy and cost", files, "Accuracy against multiply-adds per video", _NOTE_OF_TRADE_OFF)
     for run in (run for run in runs if run.evaluation):
         e, path = run.evaluation, os.path.join(output, f"confusion_{_file_name(run)}")
         files = confusion.draw_confusion(e["confusion"], e["labels"], path)
         alt = f"Confusion matrix of {run.name}: {e['videos']} videos, {100 * e['top1']:.1f} % on the diagonal"
         add("Confusion matrix", files, alt, f"{run.name}: rows are true classes, columns predictions.", small=True)
+    for run in (run for run in runs if run.samples and run.samples.videos):
+        files = samples.draw_samples(run.samples, os.path.join(output, f"samples_{_file_name(run)}"))
+        right = sum(a == b for a, b in zip(run.samples.labels, run.samples.predicted, strict=True))
+        alt = f"{len(run.samples.videos)} test clips of {run.name}, {right} of them classified rightly"
+        add("Test clips", files, alt, f"{run.name}: {_NOTE_OF_SAMPLES}")
     return pictures
 
 
@@ -104,8 +111,13 @@ _NOTE_OF_DRAWING = (
     "arrows are fusions, stars attention."
 )
 _NOTE_OF_TRADE_OFF = (
-    "Left: these runs on their own videos; a search step with one view. Right: what the paper's Tables 3 and 10 give "
-    "for Kinetics-400. The accuracies of the two sides are not comparable."
+    "Left: these runs on their own videos; a search step with one view; rings are candidates of a search, on its "
+    "validation videos. Right: what the paper's Tables 3 and 10 give for Kinetics-400. The accuracies of the two sides "
+    "are not comparable."
+)
+_NOTE_OF_SAMPLES = (
+    "frames of the model's input, what it says over all views and how sure it is. Mistakes are shown more often than "
+    "they occur."
 )
 
 
@@ -113,9 +125,19 @@ def _points(run: Run) -> list[trade_off.Point]:
     """The run in the trade-off plot: with its evaluation, or a search step with the one view it was measured with."""
     if run.evaluation:
         return [trade_off.Point(run.name, run.evaluation["gmacs_per_video"], 100 * run.evaluation["top1"])]
-    if run.summary and "val_top1" in run.summary and "search.views = '1-center'" in run.config:
+    if run.summary and "val_top1" in run.summary and _is_of_one_view(run):
         return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["val_top1"])]
     return []
+
+
+def _front(run: Run) -> list[trade_off.Point]:
+    """What a search has measured of its candidates, from cheap to dear."""
+    return [trade_off.Point("", row["gmacs"], 100 * row["validation_top1"]) for row in run.front]
+
+
+def _is_of_one_view(run: Run) -> bool:
+    """Whether a search measured with one view, so that GMACs per view are GMACs per video."""
+    return "search.views = '1-center'" in run.config
 
 
 def _final(workdir: str) -> dict | None:

@@ -9,6 +9,7 @@ import os
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation import predictions, samples
 from tsnet_tf.report.curves import read_metrics
 from tsnet_tf.space import genotype
 from tsnet_tf.space.two_stream import Space
@@ -27,6 +28,8 @@ class Run:
       space: what was searched.
       summary: of ``summary.json``, which a finished run has.
       evaluation: of ``evaluation.json``.
+      samples: test clips with what the model said about them.
+      front: rows of ``front.json``, which a search that measures several architectures has.
       missing: what a person would expect and does not find, in words.
     """
 
@@ -38,6 +41,8 @@ class Run:
     space: Space | None
     summary: dict | None
     evaluation: dict | None
+    samples: samples.Samples | None
+    front: list[dict] | None
     missing: tuple[str, ...]
 
     @property
@@ -78,13 +83,13 @@ def _read(name: str, folder: str) -> Run:
                 missing.append(f"{name}: no {file}: {why}")
             return None
         try:
-            with tf.io.gfile.GFile(path) as opened:
+            with tf.io.gfile.GFile(path, "rb") as opened:
                 return parse(opened.read())
         except (UserError, ValueError) as error:
             missing.append(f"{name}: {file} cannot be read: {error}")
             return None
 
-    config = content("config.gin", str) or ""
+    config = content("config.gin", bytes.decode) or ""
     path = os.path.join(folder, "metrics.jsonl")
     metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
     if not metrics:
@@ -92,22 +97,31 @@ def _read(name: str, folder: str) -> Run:
     reached = (
         f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
     )
-    space = content("space.json", lambda text: genotype.loads(text, f"{name}/space.json"))
+    space = content("space.json", lambda text: genotype.loads(text.decode(), f"{name}/space.json"))
+    evaluation = content("evaluation.json", json.loads)
+    command = f"bin/evaluate.py --workdir={folder}"
+    clips = None
+    if evaluation:
+        views = f"{evaluation.get('split', 'test')}_{evaluation['views']}"
+        path = os.path.join(predictions.FOLDER, f"{views}{samples.SUFFIX}")
+        clips = content(path, samples.parse, f"there are no test clips to show ({command})")
     run = Run(
         name=name,
         folder=folder,
         config=config,
         metrics=metrics,
-        genotype=content("genotype.json", lambda text: genotype.loads(text, f"{name}/genotype.json"), reached),
+        genotype=content("genotype.json", lambda text: genotype.loads(text.decode(), f"{name}/genotype.json"), reached),
         space=space,
         summary=content("summary.json", json.loads, reached),
-        evaluation=content("evaluation.json", json.loads),
+        evaluation=evaluation,
+        samples=clips,
+        front=content("front.json", json.loads),
         missing=(),
     )
     if run.is_search and not any(row.get("probabilities") for row in metrics):
         missing.append(f"{name}: the probabilities of the architectures were not recorded")
     if not run.is_search and run.summary and run.evaluation is None:
-        missing.append(f"{name}: no evaluation.json: it has not been evaluated (bin/evaluate.py --workdir={folder})")
+        missing.append(f"{name}: no evaluation.json: it has not been evaluated ({command})")
     return dataclasses.replace(run, missing=tuple(missing))
 
 

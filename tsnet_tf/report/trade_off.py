@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -48,20 +48,21 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def draw_trade_off(ours: Sequence[Point], path: str) -> list[str]:
+def draw_trade_off(ours: Sequence[Point], path: str, fronts: Mapping[str, Sequence[Point]] | None = None) -> list[str]:
     """Draws the plot, light and dark.
 
     Args:
       ours: models of our runs, at least one.
       path: file name without extension.
+      fronts: name of a search to those of its candidates that no cheaper one equals, from cheap to dear.
 
     Returns:
       The four file names.
     """
-    return figures.save_themes(lambda theme: figure_of(ours, theme), path)
+    return figures.save_themes(lambda theme: figure_of(ours, theme, fronts or {}), path)
 
 
-def figure_of(ours: Sequence[Point], theme: figures.Theme) -> Figure:
+def figure_of(ours: Sequence[Point], theme: figures.Theme, fronts: Mapping[str, Sequence[Point]]) -> Figure:
     """The plot as a figure; see `draw_trade_off`."""
     figure = Figure(figsize=(13, 6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.9))
@@ -71,6 +72,10 @@ def figure_of(ours: Sequence[Point], theme: figures.Theme) -> Figure:
     _draw_points(left, ours, theme, theme.first, filled=True)
     _draw_points(right, [p for p in theirs if not p.name.startswith(OURS)], theme, theme.pale, filled=False)
     _draw_points(right, [p for p in theirs if p.name.startswith(OURS)], theme, theme.first, filled=True)
+    for name, points in fronts.items():
+        _draw_points(left, points, theme, theme.first, filled=False)
+        costs, accuracies = [p.gmacs for p in points], [p.top1 for p in points]
+        left.plot(costs, accuracies, color=theme.first, lw=1, ls=":", label=f"candidates of {name}")
     for axes, points in ((left, ours), (right, theirs)):
         front = pareto_front(points)
         axes.plot([p.gmacs for p in front], [p.top1 for p in front], color=theme.second, lw=1, label="Pareto front")
@@ -84,7 +89,7 @@ def figure_of(ours: Sequence[Point], theme: figures.Theme) -> Figure:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine("none")  # labels are placed for these axes
-    _label(left, ours, theme, canvas)
+    _label(left, ours, theme, canvas, [point for points in fronts.values() for point in points])
     _label(right, theirs, theme, canvas)
     return figure
 
@@ -94,11 +99,13 @@ def _draw_points(axes: Axes, points: Sequence[Point], theme: figures.Theme, colo
     axes.plot([p.gmacs for p in points], [p.top1 for p in points], zorder=3, **style)
 
 
-def _label(axes: Axes, points: Sequence[Point], theme: figures.Theme, canvas: FigureCanvasAgg) -> None:
+def _label(
+    axes: Axes, points: Sequence[Point], theme: figures.Theme, canvas: FigureCanvasAgg, others: Sequence[Point] = ()
+) -> None:
     """Writes every name at the nearest place where it is on no point, no other name and nothing outside the axes."""
     renderer, frame = canvas.get_renderer(), axes.get_window_extent()
     half = MARKER_POINTS / 2 * axes.figure.dpi / 72
-    centres = axes.transData.transform([(p.gmacs, p.top1) for p in points])
+    centres = axes.transData.transform([(p.gmacs, p.top1) for p in [*points, *others]])
     taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in centres]
     taken.append(axes.get_legend().get_window_extent(renderer))
     for point in points:

@@ -63,16 +63,15 @@ class CostTables:
         where = tf.matmul(architectures, self._strides) + self._starts
         return tf.reduce_sum(tf.gather(self._flat, where), 1)
 
-    def expected(self, probabilities: tf.Tensor) -> tf.Tensor:
-        """The exact mean cost under independent choices with ``probabilities`` ``[choices, values]``."""
-        total = tf.constant(0.0)
+    def expected(self, probabilities: np.ndarray) -> float:
+        """The exact mean cost under independent choices with ``probabilities`` ``[choices, values]``.
+
+        For people, in NumPy: as operations of TensorFlow it would be hundreds of small ones.
+        """
+        probabilities, total = np.asarray(probabilities, np.float64), 0.0
         for axes, table in self._factors:
-            mean = tf.constant(table, tf.float32)
+            mean = table
             for row, size in reversed(axes):
-                mean = (
-                    tf.linalg.matvec(mean, probabilities[row, :size])
-                    if mean.shape.rank > 1
-                    else tf.reduce_sum(mean * probabilities[row, :size])
-                )
-            total += mean
+                mean = mean @ probabilities[row, :size]
+            total += float(mean)
         return total

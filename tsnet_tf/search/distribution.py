@@ -72,13 +72,12 @@ class ArchitectureDistribution:
         log_p = self.log_probabilities(logits)
         return -tf.reduce_sum(tf.exp(log_p) * log_p, 1)
 
-    def entropy_by_kind(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def entropy_by_kind(self, logits: tf.Tensor) -> dict[str, float]:
         """Entropy summed over the choices of each kind of variable, in nats."""
-        entropy = self.entropy(logits)
-        kinds = [choice.kind for choice in self.choices]
-        return {
-            kind: tf.reduce_sum(tf.boolean_mask(entropy, [k == kind for k in kinds])) for kind in dict.fromkeys(kinds)
-        }
+        found: dict[str, float] = {}
+        for choice, entropy in zip(self.choices, self.entropy(logits).numpy(), strict=True):
+            found[choice.kind] = found.get(choice.kind, 0.0) + float(entropy)
+        return found
 
     def score_gradient(self, logits: tf.Tensor, architectures: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """The gradient of sum_k weights_k x (-log P(A_k | alpha)): ``[choices, values]``.

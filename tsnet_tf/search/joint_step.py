@@ -137,15 +137,16 @@ class SearchModel(keras.Model):
         return {name: metric.result() for name, metric in self.means.items()}
 
     def state_of_search(self) -> dict[str, float]:
-        """Entropy in all and by kind (nats), expected cost, target and the multiplier, as Python numbers."""
+        """Entropy in all and by kind (nats), expected cost, target, multiplier, alpha's learning rate, as numbers."""
         logits = tf.convert_to_tensor(self.alpha)
-        by_kind = {f"entropy/{kind}": float(v) for kind, v in self.distribution.entropy_by_kind(logits).items()}
+        by_kind = {f"entropy/{kind}": v for kind, v in self.distribution.entropy_by_kind(logits).items()}
         return {
             "entropy": sum(by_kind.values()),
             **by_kind,
-            f"expected_{self.costs.model.name}": float(self.costs.expected(self.distribution.probabilities(logits))),
+            f"expected_{self.costs.model.name}": self.costs.expected(self.distribution.probabilities(logits)),
             f"target_{self.costs.model.name}": self.target,
             "multiplier": float(self.multiplier),
+            "learning_rate/alpha": float(self.alpha_optimizer.learning_rate),
         }
 
     def _count(self, logits: tf.Tensor) -> int | tf.Tensor:

@@ -52,7 +52,8 @@ def progressive(
         return earlier
 
     def run(binary: str, *flags: str) -> None:
-        command = [sys.executable, os.path.join(binaries, binary), *flags, *(f"--gin_bindings={b}" for b in bindings)]
+        flags += (f"--console={console.level()}", *(f"--gin_bindings={b}" for b in bindings))
+        command = [sys.executable, os.path.join(binaries, binary), *flags]
         code = subprocess.run(command).returncode
         if code:
             raise UserError(f"{binary} ended with exit code {code}; run the same command again to go on from there")

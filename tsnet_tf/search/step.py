@@ -17,7 +17,7 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import latency, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity
@@ -32,13 +32,12 @@ from tsnet_tf.space.two_stream import (
     values_at,
     values_of,
 )
-from tsnet_tf.training import run_folder
+from tsnet_tf.training import run_folder, tensorboard
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
-
-ARCHITECTURES_SHOWN = 64  # in the histogram of costs
 
 joint = gin.external_configurable(SearchModel, "joint")
 
@@ -72,6 +71,7 @@ def search(
     recalibration_batches: int = 16,
     report_every: int = 10,
     checkpoint_every: int = 500,
+    profile_steps: tuple[int, int] | None = None,
     execution: str = "slice",
     synchronized: bool = False,
     branch_gamma: float = 0.0,
@@ -106,6 +106,7 @@ def search(
       batch_size, validation_batch_size: clips per step, over all replicas.
       recalibration_batches: batches over which BN statistics are measured for the found architecture.
       report_every, checkpoint_every: in steps.
+      profile_steps: first and last step to trace for TensorBoard's profiler; None for none.
       execution: "slice" or "mask".
       synchronized: whether replicas share BN statistics.
       branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
@@ -171,38 +172,21 @@ def search(
             clips(train_splits, batch_size, 0), clips(validation_splits, validation_batch_size, 1)
         )
 
-    def measure(metrics: dict[str, float]) -> dict[str, float]:
-        # While alpha is frozen nothing is measured on the validation clips.
-        known = {k: v for k, v in metrics.items() if k != "indicator" or float(model.means[k].count)}
-        return {**known, **model.state_of_search()}
-
-    def arrays() -> dict[str, np.ndarray]:
-        logits = tf.convert_to_tensor(model.alpha)
-        # One seed for all reports: what changes between two histograms is P(A | alpha), not the luck of the draw.
-        drawn = model.distribution.sample(logits, ARCHITECTURES_SHOWN, tf.constant([seed, 0]))
-        return {
-            "probabilities": model.distribution.probabilities(logits).numpy(),
-            f"drawn_{cost_model.name}": model.costs.of(drawn).numpy(),
-        }
-
-    run_folder.write_settings(workdir, labels)
+    settings = run_folder.write_settings(workdir, labels)
     atomic.write_text(os.path.join(workdir, "space.json"), dumps(space))
-    train_loop(
-        model,
-        make_dataset,
-        strategy,
-        workdir=workdir,
-        title=f"search: {name}",
-        pace=Pace(steps, report_every, checkpoint_every),
-        measure=measure,
-        arrays=arrays,
-        shown=lambda m: {
-            "loss": f"{m['loss']:.2f}",
-            "indicator": f"{m['indicator']:.2f}" if "indicator" in m else "-",
-            "entropy": f"{m['entropy']:.1f}",
-            cost_model.unit.split()[0]: f"{m[f'expected_{cost_model.name}']:.3g} (target {target:g})",
-        },
+    first, _ = next(iter(make_dataset(tf.distribute.InputContext(), 0)))
+    tensorboard.write_start(workdir, settings, first, labels, space.sparse.frames)
+    title, watched = f"search: {name}", monitor.Monitor(model, seed)
+    recorder = Recorder(
+        workdir,
+        title,
+        measure=watched.measure,
+        arrays=watched.arrays,
+        pictures=watched.pictures,
+        shown=watched.shown,
     )
+    pace = Pace(steps, report_every, checkpoint_every, batch_size, profile_steps)
+    train_loop(model, make_dataset, strategy, recorder=recorder, pace=pace)
 
     clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
 
@@ -245,12 +229,12 @@ def search(
             strategy,
             workdir=os.path.join(workdir, "finetune"),
             title=f"fine-tuning: {name}",
-            pace=Pace(math.ceil(finetune_epochs * videos / batch_size), report_every, checkpoint_every),
-            batch_size=batch_size,
+            pace=Pace(math.ceil(finetune_epochs * videos / batch_size), report_every, checkpoint_every, batch_size),
             seed=2 * seed + 2,
         )
     recalibrate(fixed_model, clips, recalibration_batches)
     result = evaluate(fixed_model, dataset, test_split, views)
+    tensorboard.write_evaluation(workdir, result, steps)
     cost = complexity(genotype)
     summary = {
         "step": name,

@@ -3,30 +3,32 @@
 import contextlib
 import dataclasses
 import io
-import json
-import math
 import os
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import orbit
 import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.errors import UserError
+from tsnet_tf.training import tensorboard
+from tsnet_tf.training.recorder import Recorder
 
 CHECKPOINTS_KEPT = 3
-ARRAY_DECIMALS = 4
 
 
 class _Trainer(orbit.StandardTrainer):
     """One call of ``model.train_step`` per step on every replica."""
 
-    def __init__(self, model: keras.Model, dataset, step: tf.Variable, strategy: tf.distribute.Strategy):
+    def __init__(self, model, dataset, step: tf.Variable, strategy: tf.distribute.Strategy, profiler: "_Profiler"):
         options = orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False)
         super().__init__(dataset, options)
-        self._model, self._step, self._strategy = model, step, strategy
+        self._model, self._step, self._strategy, self._profiler = model, step, strategy, profiler
+
+    def create_train_loop_fn(self) -> Callable:
+        step_fn = tf.function(self.train_step)
+        return orbit.utils.create_loop_fn(lambda iterator: self._profiler.run(step_fn, iterator))
 
     def train_loop_begin(self) -> None:
         self._model.reset_metrics()
@@ -39,19 +41,55 @@ class _Trainer(orbit.StandardTrainer):
         return {name: float(value) for name, value in self._model.get_metrics_result().items()}
 
 
+class _Profiler:
+    """Traces the steps from ``first`` to ``last``, for TensorBoard's profiler."""
+
+    def __init__(self, workdir: str, steps: tuple[int, int] | None, done: int):
+        self._folder, self._step = os.path.join(workdir, tensorboard.EVENTS), done
+        # What is already done cannot be traced any more.
+        self._first, self._last = (max(steps[0], done + 1), steps[1]) if steps else (0, 0)
+
+    def run(self, step_fn: Callable, iterator) -> None:
+        self._step += 1
+        if not self._first <= self._step <= self._last:
+            step_fn(iterator)
+            return
+        if self._step == self._first:
+            tf.profiler.experimental.start(self._folder)
+        with tf.profiler.experimental.Trace("train", step_num=self._step, _r=1):
+            step_fn(iterator)
+        if self._step == self._last:
+            tf.profiler.experimental.stop()
+
+
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How often a run reports and saves.
+    """How long a run is, how often it reports and saves, and which of its steps are traced.
 
     Attributes:
       steps: length of the run.
       report_every: steps between two lines of ``metrics.jsonl`` and TensorBoard.
       checkpoint_every: steps between two checkpoints.
+      batch_size: training clips per step, for the speed that is shown; 0 if it is not.
+      profile_steps: the first and the last step to trace for TensorBoard's profiler; None for none.
+
+    Raises:
+      UserError: there are no such steps to trace.
     """
 
     steps: int
     report_every: int
     checkpoint_every: int
+    batch_size: int = 0
+    profile_steps: tuple[int, int] | None = None
+
+    def __post_init__(self):
+        if self.profile_steps is not None:
+            first, last = self.profile_steps
+            if not 1 <= first <= last <= self.steps:
+                raise UserError(
+                    f"profile_steps: expected first and last of the steps 1 to {self.steps}, found {first} and {last}"
+                )
 
 
 def train_loop(
@@ -59,29 +97,22 @@ def train_loop(
     make_dataset: Callable[[tf.distribute.InputContext, int], tf.data.Dataset],
     strategy: tf.distribute.Strategy,
     *,
-    workdir: str,
-    title: str,
+    recorder: Recorder,
     pace: Pace,
-    measure: Callable[[dict[str, float]], dict[str, float]] = dict,
-    arrays: Callable[[], dict[str, np.ndarray]] = dict,
-    shown: Callable[[dict[str, float]], dict[str, str]] = dict,
 ) -> None:
-    """Trains ``model``, from the latest checkpoint in ``workdir`` if there is one.
+    """Trains ``model``, from the latest checkpoint in the run folder if there is one.
 
     Args:
       model: compiled; its `train_step` takes one element of the data set.
       make_dataset: ``(input_context, steps_done)`` to the data set from that step on.
       strategy: the one ``model`` was made under.
-      workdir: run folder.
-      title: what is being done, for the progress bar.
+      recorder: what is written down, in which run folder, under which title.
       pace: how long, and how often to report and save.
-      measure: metrics of the last steps to everything that is worth recording.
-      arrays: what else is worth recording: nested lists in ``metrics.jsonl``, histograms in TensorBoard.
-      shown: what was recorded to what is shown beside the progress bar.
 
     Raises:
       UserError: a value is not a number any more; the message names the step and the last checkpoint.
     """
+    workdir, title = recorder.workdir, recorder.title
     # 1. The step counter and everything that training changes go into one checkpoint.
     step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
     #    The variables are listed: a checkpoint's own walk misses layers in lists (BN statistics) and dropout's state.
@@ -102,47 +133,28 @@ def train_loop(
     # 3. The data start where they were: a clip is a function of the seed and its number.
     dataset = strategy.distribute_datasets_from_function(lambda context: make_dataset(context, done))
     # 4. Lines that a lost attempt wrote beyond the checkpoint are dropped, and written again.
-    records = os.path.join(workdir, "metrics.jsonl")
-    _drop_records_after(records, done)
+    recorder.drop_after(done)
 
     with console.progress(title, pace.steps, done) as bar:
 
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
-            measured = measure(metrics)
-            broken = [name for name, value in measured.items() if not math.isfinite(value)]
-            if broken:
-                last = manager.latest_checkpoint or "none yet"
-                raise UserError(f"{title}: {broken[0]} is not a number at step {now}; last good checkpoint: {last}")
-            distributions = arrays()
-            lists = {name: np.round(value, ARRAY_DECIMALS).tolist() for name, value in distributions.items()}
-            with tf.io.gfile.GFile(records, "a") as file:
-                file.write(json.dumps({"step": now, **measured, **lists}) + "\n")
-            with events.as_default(step=now):
-                for name, value in measured.items():
-                    tf.summary.scalar(name, value)
-                for name, value in distributions.items():
-                    tf.summary.histogram(name, value)
-            bar.advance(min(pace.report_every, now - bar.done), **shown(measured))
+            rate = {"learning_rate/weights": float(model.optimizer.learning_rate)}
+            clips = (now - bar.done) * pace.batch_size
+            try:
+                shown = recorder.record(now, {**metrics, **rate}, clips=clips, last=now >= pace.steps)
+            except UserError as error:
+                raise UserError(f"{error}; last good checkpoint: {manager.latest_checkpoint or 'none yet'}") from error
+            bar.advance(now - bar.done, **shown)
 
-        events = tf.summary.create_file_writer(os.path.join(workdir, "events"))
+        trainer = _Trainer(model, dataset, step, strategy, _Profiler(workdir, pace.profile_steps, done))
         with contextlib.redirect_stdout(io.StringIO()):  # Orbit prints; the bar says it better
             orbit.Controller(
-                trainer=_Trainer(model, dataset, step, strategy),
+                trainer=trainer,
                 strategy=strategy,
                 global_step=step,
                 steps_per_loop=pace.report_every,
                 checkpoint_manager=manager,
                 train_actions=[record],
             ).train(pace.steps)
-        events.close()
-
-
-def _drop_records_after(path: str, step: int) -> None:
-    if not tf.io.gfile.exists(path):
-        return
-    with tf.io.gfile.GFile(path) as file:
-        lines = file.read().splitlines()
-    kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write("".join(line + "\n" for line in kept))
+        recorder.close()

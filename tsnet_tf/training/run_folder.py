@@ -35,10 +35,12 @@ def read_json(path: str):
         return json.load(file)
 
 
-def write_settings(workdir: str, labels: list[str]) -> None:
-    """Writes the gin settings in force and the label map."""
-    atomic.write_text(os.path.join(workdir, "config.gin"), gin.operative_config_str())
+def write_settings(workdir: str, labels: list[str]) -> str:
+    """Writes the gin settings in force and the label map; returns the settings."""
+    settings = gin.operative_config_str()
+    atomic.write_text(os.path.join(workdir, "config.gin"), settings)
     atomic.write_json(os.path.join(workdir, "labels.json"), labels)
+    return settings
 
 
 def weights_checkpoint(model: keras.Model) -> tf.train.Checkpoint:

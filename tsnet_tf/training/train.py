@@ -14,9 +14,11 @@ from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype as genotypes
 from tsnet_tf.space.cost import complexity
-from tsnet_tf.training import run_folder
+from tsnet_tf.space.two_stream import Space
+from tsnet_tf.training import run_folder, tensorboard
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 
@@ -31,6 +33,7 @@ def train(
     batch_size: int = 64,
     report_every: int = 20,
     checkpoint_every: int = 500,
+    profile_steps: tuple[int, int] | None = None,
     synchronized: bool = False,
     branch_gamma: float = 0.0,
     label_smoothing: float = 0.0,
@@ -46,6 +49,7 @@ def train(
       epochs: length, in passes over the training videos.
       batch_size: clips per step, over all replicas.
       report_every, checkpoint_every: in steps.
+      profile_steps: first and last step to trace for TensorBoard's profiler; None for none.
       synchronized: whether replicas share BN statistics.
       branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
       label_smoothing: probability spread over the other classes.
@@ -73,7 +77,9 @@ def train(
     strategy = make_strategy()
     with strategy.scope():
         model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
-    run_folder.write_settings(workdir, labels)
+    settings = run_folder.write_settings(workdir, labels)
+    clips = next(iter(_clips(model.space, dataset, train_splits, batch_size, seed)))
+    tensorboard.write_start(workdir, settings, clips, labels, model.space.sparse.frames)
     fit(
         model,
         dataset,
@@ -81,8 +87,7 @@ def train(
         strategy,
         workdir=workdir,
         title="training",
-        pace=Pace(steps, report_every, checkpoint_every),
-        batch_size=batch_size,
+        pace=Pace(steps, report_every, checkpoint_every, batch_size, profile_steps),
         label_smoothing=label_smoothing,
         seed=seed,
     )
@@ -108,7 +113,6 @@ def fit(
     workdir: str,
     title: str,
     pace: Pace,
-    batch_size: int,
     label_smoothing: float = 0.0,
     seed: int = 0,
 ) -> None:
@@ -121,8 +125,7 @@ def fit(
       strategy: how the work is spread.
       workdir: folder of checkpoints, metrics and TensorBoard events.
       title: what is being done, for the progress bar.
-      pace: how long, and how often to report and save.
-      batch_size: clips per step, over all replicas.
+      pace: how long, how often to report and save, and the clips per step.
       label_smoothing: probability spread over the other classes.
       seed: of the clips.
     """
@@ -138,26 +141,26 @@ def fit(
         model.optimizer.build(model.trainable_variables)
 
     def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
-        return pipeline.train_clips(
-            dataset,
-            splits,
-            batch_size=batch_size,
-            frames=space.frames,
-            frame_stride=dataset.span // space.frames,
-            seed=seed,
-            input_context=context,
-            skip_batches=done,
-            soft_labels=True,
-        )
+        return _clips(space, dataset, splits, pace.batch_size, seed, input_context=context, skip_batches=done)
 
-    train_loop(
-        model,
-        make_dataset,
-        strategy,
-        workdir=workdir,
-        title=title,
-        pace=pace,
-        shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"},
+    recorder = Recorder(
+        workdir, title, shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"}
+    )
+    train_loop(model, make_dataset, strategy, recorder=recorder, pace=pace)
+
+
+def _clips(
+    space: Space, dataset: VideoDataset, splits: tuple[str, ...], batch_size: int, seed: int, **where
+) -> tf.data.Dataset:
+    return pipeline.train_clips(
+        dataset,
+        splits,
+        batch_size=batch_size,
+        frames=space.frames,
+        frame_stride=dataset.span // space.frames,
+        seed=seed,
+        soft_labels=True,
+        **where,
     )
 
 

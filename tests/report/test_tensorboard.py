@@ -1,0 +1,265 @@
+"""A real TensorBoard on the folders of a real search and training: what its HTTP API says, and what a browser shows."""
+
+import base64
+import contextlib
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.evaluation.evaluate import evaluation
+from tsnet_tf.report.report import report
+from tsnet_tf.search import step
+from tsnet_tf.space import genotype
+from tsnet_tf.training import run_folder, tensorboard
+from tsnet_tf.training.train import train
+
+pytestmark = pytest.mark.slow  # a search, a training and a browser: about a minute
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STEPS = 4
+SETTINGS = [
+    "batch_size = 4",
+    "search.validation_batch_size = 4",
+    "search.epochs = 2",
+    "search.target_gmacs = 0.0003",
+    "search.tolerance = 1.0",
+    "search.refine = 2",
+    "search.alpha_warmup = 0.0",
+    "search.recalibration_batches = 1",
+    "search.report_every = 1",
+    "search.profile_steps = (2, 3)",
+    "train.train_splits = ('train',)",
+    "train.epochs = 2",
+    "train.report_every = 1",
+    "table1.depths = ((1,), (1,))",
+    "table1.hidden = 8",
+]
+SEARCH, TRAINING = "sparse/events", "train/events"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, write_records):
+    """The folder of a search and a training of a few steps on a few videos."""
+    folder = tmp_path_factory.mktemp("runs")
+    random = np.random.default_rng(0)
+    splits = ("train", "validation", "test")
+    for split in splits:
+        frames = [random.integers(0, 128, (40, 24, 32, 3), np.uint8) + 127 * (i % 2) for i in range(8)]
+        videos = [(f"{split}/{i}.mp4", i % 2, f.astype(np.uint8)) for i, f in enumerate(frames)]
+        write_records(folder / "data", videos, split=split)
+    counts = {split: {"videos": 8, "videos_per_shard": [8]} for split in splits}
+    (folder / "data" / "manifest.json").write_text(json.dumps({"splits": counts}))
+
+    def parse(file):
+        gin.clear_config()
+        gin.add_config_file_search_path(str(ROOT))
+        gin.parse_config_files_and_bindings([file], [*SETTINGS, f"data_dir = '{folder}/data'"])
+
+    parse("gin/demo/sparse.gin")
+    step.search(workdir=str(folder / "sparse"), previous=None)
+    parse("gin/demo/train.gin")
+    summary = train(workdir=str(folder / "train"), genotype=str(folder / "sparse" / "genotype.json"))
+    model, _, labels = run_folder.load_trained(str(folder / "train"))
+    one_device = tf.distribute.OneDeviceStrategy("CPU:0")
+    result = evaluation(model, labels, VideoDataset(), one_device, str(folder / "train"), views="1-center")
+    tensorboard.write_evaluation(str(folder / "train"), result, summary["steps"])
+    gin.clear_config()
+    return folder
+
+
+class Board:
+    """A running TensorBoard."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def get(self, path, **query):
+        with urllib.request.urlopen(f"{self.url}/data/{path}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
+            content = answer.read()
+        return json.loads(content) if answer.headers.get_content_type() == "application/json" else content
+
+    def post(self, path, **content):
+        request = urllib.request.Request(
+            f"{self.url}/data/{path}", json.dumps(content).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def scalars(self, run, tag):
+        """Step to value."""
+        return {row[1]: row[2] for row in self.get("plugin/scalars/scalars", run=run, tag=tag)}
+
+    def images(self, run, tag):
+        """Step to picture, uint8 [height, width, channels]."""
+        rows = self.get("plugin/images/images", run=run, tag=tag, sample=0)
+        urls = {row["step"]: f"plugin/images/individualImage?{row['query']}" for row in rows}
+        found = {}
+        for when, path in urls.items():
+            with urllib.request.urlopen(f"{self.url}/data/{path}", timeout=60) as answer:
+                found[when] = tf.io.decode_png(answer.read(), channels=3).numpy()
+        return found
+
+
+@pytest.fixture(scope="module")
+def board(finished):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={finished}", f"--port={port}", "--host=127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        found = Board(f"http://127.0.0.1:{port}")
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                if {SEARCH, TRAINING} <= set(found.get("runs")):
+                    break
+            time.sleep(0.5)
+        yield found
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_scalars_are_those_of_the_records(board, finished):
+    tags = board.get("plugin/scalars/tags")
+    expected = {"loss", "indicator", "entropy", "expected_gmacs", "target_gmacs", "multiplier", "clips_per_second"}
+    expected |= {"entropy/temporal_kernel", "entropy/spatial_kernel", "entropy/channels", "entropy/expansion"}
+    expected |= {"learning_rate/weights", "learning_rate/alpha", "evaluation/top1"}
+    assert expected <= set(tags[SEARCH])
+    assert {"loss", "accuracy", "learning_rate/weights", "evaluation/top1", "evaluation/top5"} <= set(tags[TRAINING])
+    rows = [json.loads(line) for line in (finished / "sparse" / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == STEPS
+    for tag in ("loss", "entropy", "expected_gmacs", "learning_rate/alpha"):
+        assert board.scalars(SEARCH, tag) == pytest.approx({row["step"]: row[tag] for row in rows}, rel=1e-5)
+    assert board.scalars(SEARCH, "learning_rate/alpha")[1] == pytest.approx(0.1)  # gin/demo/settings.gin
+
+
+def test_one_chart_has_expected_cost_and_target(board):
+    layout = board.get("plugin/custom_scalars/layout")
+    charts = {chart["title"]: chart["multiline"]["tag"] for chart in layout["category"][0]["chart"]}
+    assert charts["expected cost and target"] == ["expected_.*", "target_.*"]
+
+
+def test_histograms(board):
+    tags = board.get("plugin/histograms/tags")[SEARCH]
+    kinds = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
+    assert {"drawn_gmacs", "probabilities", *(f"alpha/{kind}" for kind in kinds)} <= set(tags)
+    [*_, (_, when, bins)] = board.get("plugin/histograms/histograms", run=SEARCH, tag="drawn_gmacs")
+    assert when == STEPS and sum(count for _, _, count in bins) == 64
+
+
+def test_pictures(board):
+    tags = board.get("plugin/images/tags")
+    assert {"architecture", "heat_map", "costs", "confusion", "clips/sparse"} == set(tags[SEARCH])
+    assert {"confusion", "clips/sparse"} == set(tags[TRAINING])
+    for tag in ("architecture", "heat_map", "costs", "confusion"):
+        [(when, picture)] = board.images(SEARCH, tag).items()
+        assert when == STEPS and min(picture.shape[:2]) > 150 and picture.std() > 5
+
+
+def test_clips_are_the_first_batch_as_the_model_sees_it(board):
+    [(when, sheet)] = board.images(SEARCH, "clips/sparse").items()
+    # Four clips of two frames of 24 pixels, three times as large, with lines of one pixel between them.
+    assert when == 0 and sheet.shape == (3 * (4 * 25 - 1), 3 * (2 * 25 - 1), 3)
+    description = board.get("plugin/images/tags")[SEARCH]["clips/sparse"]["description"]
+    named = description.split(": ")[1].split("</p>")[0].split(", ")
+    for row, name in enumerate(named):
+        frame = sheet[75 * row : 75 * row + 72, :72]
+        assert (frame.mean() > 127) == (name == "light")
+
+
+def test_settings_are_text(board, finished):
+    assert "settings" in board.get("plugin/text/tags")[SEARCH]
+    [row] = board.get("plugin/text/text", run=SEARCH, tag="settings")
+    assert "<code>" in row["text"] and "search.target_gmacs = 0.0003" in row["text"]
+    assert all(line in row["text"] for line in ("joint.samples = 2", "table1.hidden = 8"))
+
+
+def test_runs_compare_by_hparams(board):
+    experiment = board.post("plugin/hparams/experiment", experimentName="")
+    names = {info["name"] for info in experiment["hparamInfos"]}
+    assert {"search.target_gmacs", "search.seed", "joint.samples", "alpha_optimizer.learning_rate"} <= names
+    statuses = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+    found = board.post(
+        "plugin/hparams/session_groups",
+        experimentName="",
+        allowedStatuses=statuses,
+        colParams=[],
+        startIndex=0,
+        sliceSize=10,
+    )
+    groups = [group["hparams"] for group in found["sessionGroups"]]
+    assert sorted(group.get("search.name", "training") for group in groups) == ["sparse", "training"]
+    [search] = [group for group in groups if "search.name" in group]
+    assert search["search.target_gmacs"] == 0.0003 and search["search.batch_size"] == 4
+
+
+def test_steps_that_were_asked_for_are_traced(finished):
+    [trace] = (finished / SEARCH / "plugins" / "profile").glob("*/*.xplane.pb")
+    assert b"train" in trace.read_bytes()
+
+
+TEXT = """
+const text = node => [...(node.shadowRoot ? [node.shadowRoot] : []), ...node.childNodes].map(
+  child => child.nodeType == 3 ? child.textContent :
+    ['SCRIPT', 'STYLE', 'TEMPLATE'].includes(child.tagName) ? '' : text(child)).join(' ');
+return text(document.body);
+"""
+IMAGES = """
+const images = node => [...(node.shadowRoot ? [node.shadowRoot] : []), ...node.children].flatMap(
+  child => child.tagName == 'IMG' ? [child] : images(child));
+return images(document.body).filter(image => image.naturalWidth > 100).length;
+"""
+
+
+@pytest.mark.parametrize(
+    "dashboard, shown",
+    [
+        ("timeseries", ["accuracy", "alpha/channels"]),
+        ("scalars", ["expected_gmacs", "multiplier"]),
+        ("custom_scalars", ["expected cost and target", "learning rates"]),
+        ("images", ["architecture", "heat_map", "costs", "confusion"]),
+        ("histograms", ["alpha", "drawn_gmacs"]),
+        ("text", ["search.target_gmacs = 0.0003"]),
+        ("hparams", ["search.target_gmacs", "joint.samples"]),
+    ],
+)
+def test_dashboards_in_a_browser(board, chromium, tmp_path, dashboard, shown):
+    with chromium(1600) as window:
+        window.open(f"{board.url}/#{dashboard}")
+        for _ in range(60):
+            text = " ".join(window.run(TEXT).split())
+            if all(name in text for name in shown) and (dashboard != "images" or window.run(IMAGES) >= 2):
+                break
+            time.sleep(0.5)
+        window.screenshot(str(tmp_path / f"{dashboard}.png"))
+        assert [name for name in shown if name not in text] == []
+        assert dashboard != "images" or window.run(IMAGES) >= 2
+        severe = [entry["message"] for entry in window.complaints() if entry["level"] == "SEVERE"]
+        assert severe == []
+
+
+def test_report_of_the_same_runs(finished):
+    report(str(finished))
+    page = (finished / "report.html").read_text()
+    pictures = {path.stem for path in (finished / "report").glob("*.png")}
+    assert {"architecture_train", "film_strip_sparse", "trade_off", "confusion_train", "samples_train"} <= pictures
+    assert "What is missing" not in page and page.count("candidates of sparse") == 0
+    front = json.loads((finished / "sparse" / "front.json").read_text())
+    trade_off = (finished / "report" / "trade_off.svg").read_text()
+    assert front and "candidates of sparse" in trade_off
+    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 2
+    for svg in (finished / "report").glob("samples_train*.svg"):
+        assert svg.read_text().count("data:image/png;base64") == 8
+        assert base64.b64decode(svg.read_text().split("base64,")[1].split('"')[0])[:4] == b"\x89PNG"

@@ -1,0 +1,88 @@
+"""What is shown on a terminal, in a file, quietly and in full; each in a process of its own, as the binaries are."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+from tsnet_tf import console
+
+console.set_level(sys.argv[1])
+console.say("a line [not markup]")
+console.warn("a warning")
+with console.progress("search: sparse", 30, done=10) as bar:
+    for step in (15, 20, 30):
+        bar.advance(step - bar.done, loss="1.25", GMACs="1.41 (target 1.4)", **{"clips/s": 250})
+console.table("A table", ["name", "value"], [["top-1", 75.1]])
+"""
+COMMAND = [sys.executable, "-c", PROGRAM]
+FIGURES = "loss 1.25  GMACs 1.41 (target 1.4)  clips/s 250"
+
+
+def in_a_pipe(level):
+    done = subprocess.run([*COMMAND, level], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: a warning\n"
+    return done.stdout
+
+
+def on_a_terminal(level, columns=80):
+    """Everything that the process writes to its terminal."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "24"}
+    process = subprocess.Popen([*COMMAND, level], stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
+    os.close(theirs)
+    content = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not part:
+            break
+        content += part
+    os.close(ours)
+    assert process.wait() == 0
+    return content.decode()
+
+
+def plain(text):
+    """Without colours and movements of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_plain_lines_where_there_is_no_terminal():
+    said = in_a_pipe("normal")
+    assert "\x1b" not in said and "\r" not in said
+    lines = said.splitlines()
+    assert lines[0] == "a line [not markup]"
+    # The first report and the last; those between come every 15 seconds.
+    assert lines[1] == f"search: sparse: 15/30  {FIGURES}"  # how fast it is cannot be said yet
+    assert lines[2] == f"search: sparse: 30/30, done  {FIGURES}"
+    assert "A table" in lines[3] and "75.1" in said
+
+
+def test_quiet_keeps_results_and_warnings():
+    for said in (in_a_pipe("quiet"), plain(on_a_terminal("quiet"))):
+        assert "a line" not in said and "sparse" not in said
+        assert "A table" in said and "75.1" in said
+
+
+def test_verbose_has_a_line_for_every_report():
+    for said in (in_a_pipe("verbose"), plain(on_a_terminal("verbose", 120))):
+        found = re.findall(r"search: sparse: (\d+)/30(, \w*[0-9:]*(?: left)?)?  ", said)
+        assert found == [("15", ""), ("20", ", 0:00:00 left"), ("30", ", done")]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_bar_and_all_figures_on_a_terminal(columns):
+    said = on_a_terminal("normal", columns)
+    assert "\x1b[" in said
+    shown = plain(said)
+    assert "search: sparse" in shown and "30/30" in shown and "left" in shown and "━" in shown
+    assert FIGURES in shown
+    assert max(len(line) for line in re.split(r"[\r\n]+", shown)) <= columns
