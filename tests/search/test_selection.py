@@ -7,7 +7,15 @@ import tensorflow as tf
 from tsnet_tf.errors import UserError
 from tsnet_tf.search.cost_tables import PARAMS, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
-from tsnet_tf.search.selection import Scored, check_target, most_probable, pareto_front, refine
+from tsnet_tf.search.selection import (
+    MEASUREMENTS,
+    Scored,
+    check_target,
+    most_probable,
+    most_probable_as_measured,
+    pareto_front,
+    refine,
+)
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, only, pick
@@ -135,3 +143,16 @@ def test_front_by_hand():
 
     measured = [one(3, 0.5), one(1, 0.2), one(2, 0.6), one(2, 0.4), one(4, 0.6), one(5, 0.9), one(1, 0.1)]
     assert [(m.cost, m.score) for m in pareto_front(measured)] == [(1, 0.2), (2, 0.6), (5, 0.9)]
+
+
+def test_a_wrong_estimate_is_put_right_by_what_is_measured(space, distribution, macs):
+    target = (complexity(smallest(space)).gmacs * complexity(largest(space)).gmacs) ** 0.5
+    costs = []
+
+    def measure(architecture):
+        costs.append(1.3 * float(macs.of(architecture[None])[0]))
+        return costs[-1]
+
+    found, _ = most_probable_as_measured(distribution, leaning(distribution, 0), macs, target, 0.05, measure)
+    assert costs[0] == pytest.approx(1.3 * target, rel=0.051)
+    assert measure(found) == pytest.approx(target, rel=0.051) and 3 <= len(costs) <= MEASUREMENTS + 1

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,11 +20,13 @@ class CostModel:
       name: in metrics, summaries and settings.
       unit: for people.
       price: the cost of a piece.
+      measure: the cost of a whole model, where the sum over its pieces is an estimate; else None.
     """
 
     name: str
     unit: str
     price: Callable[[Piece], float]
+    measure: Callable[[keras.Model], float] | None = None
 
 
 GMACS = CostModel("gmacs", "GMACs per view", lambda piece: piece.cost.macs / 1e9)

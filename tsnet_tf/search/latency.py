@@ -29,7 +29,7 @@ from tsnet_tf.space.pieces import Piece
 from tsnet_tf.space.two_stream import Space, Stream, choices, pick, values_at
 
 WHOLE_MODELS = 6  # random ones, to which the sums are scaled
-LOOP_SECONDS, REPEATS, REPEATS_OF_WHOLE_MODELS = 0.004, 3, 30
+LOOP_SECONDS, REPEATS, REPEATS_OF_WHOLE_MODELS = 0.004, 3, 200
 _KINDS = {kind.__name__: kind for kind in get_args(Piece)}
 _NORM = {"statistics": "moving", "synchronized": False, "execution": "slice"}
 
@@ -86,7 +86,7 @@ def cost_model(path: str) -> CostModel:
         with open(path, encoding="utf-8") as file:
             table = json.load(file)
         found = {_KINDS[kind](**fields): table["scale"] * ms for kind, fields, ms in table["pieces"]}
-        unit = f"ms per batch of {table['batch_size']}"
+        batch_size = int(table["batch_size"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: expected a latency table, found {type(error).__name__}: {error}") from error
 
@@ -95,7 +95,7 @@ def cost_model(path: str) -> CostModel:
             raise UserError(f"{path}: expected a table of the searched space, found none for {piece}")
         return found[piece]
 
-    return CostModel("latency_ms", unit, price)
+    return CostModel("latency_ms", f"ms per batch of {batch_size}", price, lambda model: of_model(model, batch_size))
 
 
 def of_model(model: TwoStreamModel, batch_size: int = 1) -> float:

@@ -12,6 +12,8 @@ from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.space.cost import largest, smallest
 from tsnet_tf.space.two_stream import Space, choices, values_of
 
+MEASUREMENTS = 5  # at most, of architectures taken for a target in measured costs
+
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
@@ -94,6 +96,38 @@ def most_probable(
         if gains.max(initial=0.0) <= 1e-6:
             return current, bool((current == best).all())
         current, current_cost = neighbours[gains.argmax()], float(prices[gains.argmax()])
+
+
+def most_probable_as_measured(
+    distribution: ArchitectureDistribution,
+    logits: tf.Tensor,
+    costs: CostTables,
+    target: float,
+    tolerance: float,
+    measure: Callable[[np.ndarray], float],
+) -> tuple[np.ndarray, bool]:
+    """The most probable architecture that keeps to the target when it is measured, where ``costs`` are estimates.
+
+    What is taken by the estimate is measured; if it misses the target, the estimate is put right by as much and
+    another one is taken, a few times.
+
+    Args:
+      distribution, logits, costs, target, tolerance: as for `most_probable`.
+      measure: the cost of an architecture, given as candidate indices.
+
+    Returns:
+      What `most_probable` returns, for the one that came nearest.
+    """
+    tried, aim = [], target
+    for _ in range(MEASUREMENTS):
+        found, is_most_probable = most_probable(distribution, logits, costs, aim, tolerance)
+        measured = measure(found)
+        tried.append((found, is_most_probable, measured))
+        if abs(measured / target - 1) <= tolerance:
+            break
+        aim = target * float(costs.of(found[None])[0]) / measured
+    found, is_most_probable, _ = min(tried, key=lambda one: abs(one[2] - target))
+    return found, is_most_probable
 
 
 def refine(

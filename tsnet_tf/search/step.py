@@ -89,7 +89,7 @@ def search(
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
       target_gmacs: multiply-adds per view, in all; None if the target is another.
       target_params_m: millions of parameters, in all.
-      target_latency_ms: milliseconds of a forward pass, by ``latency_table``.
+      target_latency_ms: milliseconds of a forward pass: estimated by ``latency_table``, and measured at the end.
       latency_table: the file written by ``bin/benchmark.py latency``.
       tolerance: how far the found architecture may be from the target, as a part of it.
       refine: how many architectures drawn from P(A | alpha) are measured on the validation videos, besides the most
@@ -209,7 +209,15 @@ def search(
         return sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results)
 
     logits = tf.convert_to_tensor(model.alpha)
-    found, is_most_probable = selection.most_probable(model.distribution, logits, model.costs, target, tolerance)
+    taken_from = (model.distribution, logits, model.costs, target, tolerance)
+    if cost_model.measure:
+
+        def measured_cost(architecture: np.ndarray) -> float:
+            return cost_model.measure(fixed(architecture, "a candidate"))
+
+        found, is_most_probable = selection.most_probable_as_measured(*taken_from, measured_cost)
+    else:
+        found, is_most_probable = selection.most_probable(*taken_from)
     how = "the most probable architecture" + ("" if is_most_probable else f" within {tolerance:.0%} of the target")
     if not is_most_probable:
         console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
@@ -242,6 +250,7 @@ def search(
         "params_m": cost.params_m,
         cost_model.name: float(model.costs.of(tf.constant([found], tf.int32))[0]),
         f"target_{cost_model.name}": target,
+        **({f"measured_{cost_model.name}": cost_model.measure(fixed_model)} if cost_model.measure else {}),
         "entropy_nats": {"start": entropy_of_uniform(space), "end": model.state_of_search()["entropy"]},
         "seconds": time.monotonic() - started,
         "val_top1": result["top1"],
@@ -297,7 +306,7 @@ def show(summaries: list[dict]) -> None:
     def target_and_found(summary: dict) -> tuple[str, str]:
         name = next(key for key in summary if key.startswith("target_")).removeprefix("target_")
         unit = {"gmacs": "", "params_m": " M", "latency_ms": " ms"}[name]
-        return f"{summary[f'target_{name}']:.4g}{unit}", f"{summary[name]:.4g}{unit}"
+        return f"{summary[f'target_{name}']:.4g}{unit}", f"{summary.get(f'measured_{name}', summary[name]):.4g}{unit}"
 
     console.table(
         "Search steps (GMACs are multiply-adds per view)",
