@@ -10,16 +10,14 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf import filesystems
-from tsnet_tf.errors import UserError, raised_in_graph
+from tsnet_tf import filesystems, interruption
+from tsnet_tf.errors import NoSpace, TryAgain, UserError, no_space, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings", [], "Single settings that override the gin files, such as 'seed = 1'; repeatable."
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "Run folder: everything this run writes goes there.")
-
-EXIT_USER_ERROR = 2
 
 
 def silence_libraries() -> None:
@@ -56,9 +54,12 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
 
     With ``argument``, such as "command", the binary's first argument is one, and ``main(it)`` is called.
 
-    Exit codes: 0 success; 2 a mistake in flags, gin or input (one line on standard error).
+    Exit codes, each but the first two with one line on standard error: 0 success; 1 a failure that nobody foresaw; 2 a
+    mistake in flags, gin or input; 3 a loss or gradient is no number any more; 4 the disk is full; 75 stopped by
+    SIGTERM or SIGINT, or a worker was lost: run the same command again.
     """
     silence_libraries()
+    interruption.raise_on_signal()
 
     def start(argv: list[str]) -> None:
         absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
@@ -73,16 +74,23 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
             main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
-            sys.exit(EXIT_USER_ERROR)
+            sys.exit(error.exit_code)
         except Exception as error:
             message = raised_in_graph(error)
-            if message is None:
+            if message is not None:
+                print(f"error: {message}", file=sys.stderr)
+                sys.exit(UserError.exit_code)
+            if not no_space(error):
                 raise
-            print(f"error: {message}", file=sys.stderr)
-            sys.exit(EXIT_USER_ERROR)
+            print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
+            sys.exit(NoSpace.exit_code)
 
     try:
         app.run(start, flags_parser=_parse_flags)
+    except interruption.Interrupted as signal:
+        print(f"error: stopped by {signal}; run the same command again to go on", file=sys.stderr)
+        sys.stdout.flush()
+        os._exit(TryAgain.exit_code)  # threads that still work on something are not waited for
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -103,7 +111,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)  # only --help ends here, and absl calls it a failure
     except flags.Error as error:
         print(f"error: {_one_line(error)} (see --help)", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        sys.exit(UserError.exit_code)
 
 
 def _one_line(error: BaseException) -> str:

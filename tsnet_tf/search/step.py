@@ -33,8 +33,10 @@ from tsnet_tf.space.two_stream import (
     values_of,
 )
 from tsnet_tf.training import run_folder
+from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.precision import precision
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
 
@@ -117,11 +119,13 @@ def search(
     Raises:
       UserError: a setting, the previous step or the target does not fit.
     """
+    run_folder.check_settings(workdir, {"previous": previous})
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"{name}: already finished in {workdir}")
         return finished
     started = time.monotonic()
+    strategy = make_strategy()
     labels = dataset.labels()
     before = _previous_step(previous, after)
     fixed = values_of(before[1]) if before else {}
@@ -133,14 +137,13 @@ def search(
     selection.check_target(space, CostTables(space, cost_model), target)
     videos = dataset.num_videos(train_splits)
     steps = max(1, math.ceil(epochs * videos / batch_size))
-    tf.keras.utils.set_random_seed(seed)
+    set_seed(seed)
     console.say(
         f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target:g} "
         f"{cost_model.unit}, {steps} steps"
     )
 
-    strategy = make_strategy()
-    with strategy.scope():
+    with strategy.scope(), precision():
         network = TwoStreamModel(space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma)
         if before:
             inherit(network, before[0])
@@ -172,9 +175,7 @@ def search(
         )
 
     def measure(metrics: dict[str, float]) -> dict[str, float]:
-        # While alpha is frozen nothing is measured on the validation clips.
-        known = {k: v for k, v in metrics.items() if k != "indicator" or float(model.means[k].count)}
-        return {**known, **model.state_of_search()}
+        return {**metrics, **model.state_of_search()}
 
     def arrays() -> dict[str, np.ndarray]:
         logits = tf.convert_to_tensor(model.alpha)
@@ -185,8 +186,9 @@ def search(
             f"drawn_{cost_model.name}": model.costs.of(drawn).numpy(),
         }
 
-    run_folder.write_settings(workdir, labels)
-    atomic.write_text(os.path.join(workdir, "space.json"), dumps(space))
+    own_folder = run_folder.start(workdir, strategy, {"previous": previous})
+    run_folder.write_settings(own_folder, labels)
+    atomic.write_text(os.path.join(own_folder, "space.json"), dumps(space))
     train_loop(
         model,
         make_dataset,
@@ -197,7 +199,7 @@ def search(
         measure=measure,
         arrays=arrays,
         shown=lambda m: {
-            "loss": f"{m['loss']:.2f}",
+            "loss": f"{m['loss']:.2f}" if "loss" in m else "-",
             "indicator": f"{m['indicator']:.2f}" if "indicator" in m else "-",
             "entropy": f"{m['entropy']:.1f}",
             cost_model.unit.split()[0]: f"{m[f'expected_{cost_model.name}']:.3g} (target {target:g})",
@@ -213,7 +215,7 @@ def search(
             name=f"{space.name}_{name}",
             notes=(f"Found by the search step '{name}': {how} for {target:g} {cost_model.unit}.",),
         )
-        with strategy.scope():
+        with strategy.scope(), precision():
             network_of_one = TwoStreamModel(genotype, synchronized=synchronized)
             inherit(network_of_one, network)
         return network_of_one
@@ -234,7 +236,9 @@ def search(
         candidates = np.concatenate([found[None], drawn])
         best, front = selection.refine(candidates, model.costs, target * (1 + tolerance), validation_top1)
         found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
-        _write_front(workdir, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model)
+        _write_front(
+            own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
+        )
     fixed_model = fixed(found, how)
     genotype = fixed_model.space
     if finetune_epochs:
@@ -266,7 +270,7 @@ def search(
         "samples": model.samples,
         "seed": seed,
     }
-    run_folder.finish(workdir, fixed_model, summary)
+    run_folder.finish(own_folder, fixed_model, summary)
     return summary
 
 
