@@ -30,6 +30,7 @@ from tsnet_tf.errors import UserError  # noqa: E402
 from tsnet_tf.search import latency as latencies  # noqa: E402
 from tsnet_tf.search import spaces  # noqa: E402
 from tsnet_tf.space.table1 import table1  # noqa: E402
+from tsnet_tf.training import run_folder  # noqa: E402
 
 PARTS = ("price", "memory", "tracing")
 PART = flags.DEFINE_enum("part", None, PARTS, "search: only this part.")
@@ -127,7 +128,6 @@ def data() -> None:
 def serving() -> None:
     from tsnet_tf.models.two_stream import TwoStreamModel
     from tsnet_tf.space import genotype
-    from tsnet_tf.training import run_folder
 
     workdir = cli.WORKDIR.value
     model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(GENOTYPE.value))

@@ -57,6 +57,9 @@ SHORT_SETTINGS = [
     "search.alpha_warmup = 0.0",
     "joint.samples = 2",
     "table1.dropout = 0.5",
+    "table1.depths = ((1,), (1,), (1,), (1,))",
+    "table1.attention_places = 1",
+    "table1.glore_ratio = 1.0",
 ]
 
 

@@ -14,11 +14,14 @@ MEGABYTES, FREE = 200, 30  # of the disk; a checkpoint takes 12
 # Where nothing can be mounted, files of more than 6 MB cannot be written from the third step on.
 PROGRAM = """
 import hashlib, resource
+from absl import flags
+from tsnet_tf import cli
+cli.silence_libraries()
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import flags
-from tsnet_tf import cli
+from tsnet_tf.training import fused_optimizers
+from tsnet_tf.training.loop import Pace, train_loop
 
 LIMIT = flags.DEFINE_integer("limit", None, "Largest file, bytes, from the third step on.")
 
@@ -40,9 +43,6 @@ class Large(keras.Model):
 
 
 def main():
-    from tsnet_tf.training import fused_optimizers
-    from tsnet_tf.training.loop import Pace, train_loop
-
     def measure(metrics):
         if LIMIT.value and int(model.optimizer.iterations) == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT.value, resource.RLIM_INFINITY))
@@ -64,7 +64,7 @@ cli.run(main)
 def run(workdir, *flags):
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, f"--workdir={workdir}", *flags],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -129,7 +129,8 @@ def train_loop(
     folder = os.path.join(workdir, checkpoints.FOLDER)
     is_chief = strategy.extended.should_checkpoint
     own_folder = workdir if is_chief else tempfile.mkdtemp()
-    last_good = checkpoints.restore_latest(checkpoint, folder, title)
+    with strategy.scope():
+        last_good = checkpoints.restore_latest(checkpoint, folder, title)
     done = int(step)
     if done:
         console.say(f"{title}: going on from step {done}")
