@@ -46,7 +46,6 @@ SETTINGS = [
     "search.report_every = 2",
     "search.checkpoint_every = 2",
     "search.recalibration_batches = 2",
-    "search.free = ('sparse/*/spatial_kernel', 'sparse/*/temporal_kernel')",
     "search.alpha_warmup = 0.0",
     "joint.samples = 2",
     "joint.indicator = 'likelihood'",

@@ -179,7 +179,10 @@ def train_loop(
         except stopping.Stopped:
             pass
         except (OSError, tf.errors.OpError) as error:
-            raise stopping.foreseen(error, strategy, title, last_good) or error from error
+            found = stopping.foreseen(error, strategy, title, last_good)
+            if found is None:
+                raise
+            raise found from error
         finally:
             events.close()
         if int(step) > done:
