@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -324,3 +325,22 @@ def test_skipping_leaves_updates_out_and_counts_them(tmp_path):
     assert [line["skipped_updates"] for line in lines] == [0] * 5 + [1] * 3
     assert ["loss" in line for line in lines] == [True] * 5 + [False] + [True] * 2
     assert (int(model.optimizer.skipped), int(model.optimizer.skipped_at)) == (1, 6)
+
+
+@pytest.mark.slow
+def test_memory_stays_level_over_2000_steps_and_nothing_is_traced_again(tmp_path, monkeypatch):
+    model, call = make_model(), SmallNetwork.call
+    megabytes, traces, calls = {}, {}, []
+    monkeypatch.setattr(SmallNetwork, "call", lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs))
+
+    def measure(metrics):
+        step = int(model.optimizer.iterations)
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+        megabytes[step], traces[step] = pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(calls)
+        return metrics
+
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    pace = Pace(2000, 100, 500)
+    train_loop(model, make_dataset, strategy, workdir=str(tmp_path), title="test", pace=pace, measure=measure)
+    assert megabytes[2000] < 1.03 * megabytes[200], megabytes
+    assert traces[2000] == traces[100]

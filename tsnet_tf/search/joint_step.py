@@ -151,7 +151,7 @@ class SearchModel(keras.Model):
             **by_kind,
             f"expected_{self.costs.model.name}": float(self.costs.expected(self.distribution.probabilities(logits))),
             f"target_{self.costs.model.name}": self.target,
-            "multiplier": float(self.multiplier),
+            "multiplier": float(tf.convert_to_tensor(self.multiplier)),
         }
 
     def _count(self, logits: tf.Tensor) -> int | tf.Tensor:

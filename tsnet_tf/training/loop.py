@@ -60,7 +60,8 @@ class _Trainer(orbit.StandardTrainer):
 
     def train_loop_end(self) -> dict[str, float]:
         # What was not measured at all has no mean, such as what says about alpha while it is frozen.
-        return {mean.name: float(mean.result()) for mean in self._model.metrics if float(mean.count)}
+        means = [mean for mean in self._model.metrics if tf.convert_to_tensor(mean.count) > 0]
+        return {mean.name: float(mean.result()) for mean in means}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,9 +81,11 @@ def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None)
     """
     optimizers = (model.optimizer, getattr(model, "alpha_optimizer", None))
     guarded = [optimizer for optimizer in optimizers if hasattr(optimizer, "skipped")]
-    total = sum(int(optimizer.skipped) for optimizer in guarded)
+    counts = [int(tf.convert_to_tensor(optimizer.skipped)) for optimizer in guarded]
+    total = sum(counts)
     if total > allowed:
-        first = min(int(optimizer.skipped_at) for optimizer in guarded if int(optimizer.skipped))
+        places = [int(tf.convert_to_tensor(optimizer.skipped_at)) for optimizer in guarded]
+        first = min(place for place, count in zip(places, counts, strict=True) if count)
         raise NotFinite(
             f"{title}: the gradient is not finite at step {first} (updates left out: {total}, "
             f"train_loop.skipped_allowed: {allowed}); {said(last_good)}"
