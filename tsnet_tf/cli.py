@@ -11,7 +11,7 @@ import absl.logging
 from absl import app, flags
 
 from tsnet_tf import filesystems, interruption
-from tsnet_tf.errors import NoSpace, TryAgain, UserError, no_space, raised_in_graph
+from tsnet_tf.errors import NoSpace, TryAgain, UserError, lost_worker, no_space, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings; repeatable.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
@@ -80,10 +80,13 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
             if message is not None:
                 print(f"error: {message}", file=sys.stderr)
                 sys.exit(UserError.exit_code)
-            if not no_space(error):
-                raise
-            print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
-            sys.exit(NoSpace.exit_code)
+            if no_space(error):
+                print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
+                sys.exit(NoSpace.exit_code)
+            if lost_worker(error):
+                print("error: another worker is gone; run the same command again, on every worker", file=sys.stderr)
+                sys.exit(TryAgain.exit_code)
+            raise
 
     try:
         app.run(start, flags_parser=_parse_flags)

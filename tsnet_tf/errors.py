@@ -42,6 +42,17 @@ def no_space(error: BaseException) -> bool:
     return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
 
 
+def lost_worker(error: BaseException) -> bool:
+    """Whether ``error`` says that another worker cannot be reached any more."""
+    said = (
+        "Collective ops is aborted",
+        "heartbeat timeout",
+        "check alive failed",
+        "failed to connect to all addresses",
+    )
+    return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
+
+
 def raised_in_graph(error: Exception) -> str | None:
     """Returns the message of the `UserError` that ended a TensorFlow graph; None if another error did.
 

@@ -180,7 +180,7 @@ def train_loop(
         except stopping.Stopped:
             pass
         except (OSError, tf.errors.OpError) as error:
-            found = stopping.foreseen(error, strategy, title, last_good)
+            found = stopping.foreseen(error, title, last_good)
             if found is None:
                 raise
             raise found from error

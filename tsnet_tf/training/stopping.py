@@ -12,16 +12,10 @@ import keras
 import tensorflow as tf
 
 from tsnet_tf import interruption
-from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, no_space
+from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, lost_worker, no_space
 
 AGAIN = "run the same command again to go on"
 GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
-_LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-)
 
 
 class Stopped(Exception):
@@ -93,10 +87,10 @@ def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None)
     return {"skipped_updates": total} if allowed else {}
 
 
-def foreseen(error: Exception, strategy: tf.distribute.Strategy, title: str, last_good: str | None) -> UserError | None:
+def foreseen(error: Exception, title: str, last_good: str | None) -> UserError | None:
     """What a person should read of an error that ended the loop; None if nobody foresaw it."""
     if no_space(error):
         return NoSpace(f"{title}: the disk is full; {said(last_good)}; make room and {AGAIN}")
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and isinstance(error, _LOST):
+    if lost_worker(error):
         return TryAgain(f"{title}: another worker is gone; {said(last_good)}; {AGAIN}, on every worker")
     return None
