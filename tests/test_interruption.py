@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import gin
 import pytest
 
 from tsnet_tf import interruption
@@ -110,6 +111,10 @@ time.sleep(60)""",
     ],
 )
 def test_the_whole_ends_as_its_part(tmp_path, body, code, said):
-    with pytest.raises(progressive.PartFailed) as error:
+    @gin.configurable("whole", module=f"test_code_{code}")
+    def whole():
         progressive._run(part(tmp_path, body))
+
+    with pytest.raises(progressive.PartFailed) as error:
+        whole()
     assert error.value.exit_code == code and str(error.value).startswith(said)

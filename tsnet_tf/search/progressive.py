@@ -22,9 +22,13 @@ _POLL_SECONDS = 0.1
 class PartFailed(UserError):
     """A part has ended without success, and has said why; the whole ends with the same exit code."""
 
-    def __init__(self, message: str, exit_code: int):
+    def __init__(self, message: str, code: int):
         super().__init__(message)
-        self.exit_code = exit_code
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:
+        return self.code  # gin raises a class derived from this one, which finds instance attributes only
 
 
 @gin.configurable
