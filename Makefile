@@ -17,12 +17,13 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_NO_COMPILE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images test test-slow lint format clean
+.PHONY: help demo images chaos test test-slow lint format clean
 
 help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
 	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
+	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: hours"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the long tests: full-size model, replicas, end to end"
 	@echo "make lint       ruff, without changing anything"
@@ -64,6 +65,9 @@ images: $(READY)
 	@chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1280,1900 \
 	  --screenshot=docs/images/report.png file://$(abspath $(RUN))/report.html 2>/dev/null
 	@echo "docs/images: architecture, film_strip_sparse, samples_train and report are of $(RUN)"
+
+chaos: $(READY)
+	@$(PY) tests/chaos.py --workdir=$(RUN)_chaos
 
 test: lint
 	@$(PY) -m pytest -n 2

@@ -3,6 +3,7 @@
 import importlib
 import math
 import pathlib
+import re
 
 import gin
 import pytest
@@ -169,3 +170,10 @@ def test_every_published_architecture_loads():
         space = genotype.load(name)
         assert complexity(space).gmacs > 0, name
         assert genotype.loads(genotype.dumps(space)) == space, name
+
+
+def test_settings_that_operations_names_are_settings():
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    bindings = sorted(set(re.findall(r"`([a-z_]+\.[a-z_]+ = [^`]+)`", text)))
+    assert len(bindings) > 10
+    gin.parse_config(bindings)

@@ -13,9 +13,14 @@ def write_bytes(path: str, content: bytes) -> None:
     if folder:
         tf.io.gfile.makedirs(folder)
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    with tf.io.gfile.GFile(temporary, "wb") as file:
-        file.write(content)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
+    try:
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:  # a full disk, for one, should not be left fuller
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+        raise
 
 
 def write_text(path: str, text: str) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf import console, filesystems
-from tsnet_tf.errors import UserError, raised_in_graph
+from tsnet_tf import console, filesystems, interruption
+from tsnet_tf.errors import NoSpace, TryAgain, UserError, lost_worker, no_space, raised_in_graph
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
@@ -23,8 +23,6 @@ CONSOLE = flags.DEFINE_enum(
 WORKDIR = flags.DEFINE_string("workdir", None, "Run folder: everything this run writes goes there.")
 
 SHARED_FLAGS = (GIN_FILE, GIN_BINDINGS, WORKDIR, CONSOLE)
-
-EXIT_USER_ERROR = 2
 
 
 def silence_libraries() -> None:
@@ -61,9 +59,12 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
 
     With ``argument``, such as "command", the binary's first argument is one, and ``main(it)`` is called.
 
-    Exit codes: 0 success; 2 a mistake in flags, gin or input (one line on standard error).
+    Exit codes, each but the first two with one line on standard error: 0 success; 1 a failure that nobody foresaw; 2 a
+    mistake in flags, gin or input; 3 a loss or gradient is no number any more; 4 the disk is full; 75 stopped by
+    SIGTERM or SIGINT, or a worker was lost: run the same command again.
     """
     silence_libraries()
+    interruption.raise_on_signal()
 
     def start(argv: list[str]) -> None:
         absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
@@ -79,18 +80,28 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
             main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
-            sys.exit(EXIT_USER_ERROR)
+            sys.exit(error.exit_code)
         except Exception as error:
             message = raised_in_graph(error)
-            if message is None:
-                raise
-            print(f"error: {message}", file=sys.stderr)
-            sys.exit(EXIT_USER_ERROR)
+            if message is not None:
+                print(f"error: {message}", file=sys.stderr)
+                sys.exit(UserError.exit_code)
+            if no_space(error):
+                print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
+                sys.exit(NoSpace.exit_code)
+            if lost_worker(error):
+                print("error: another worker is gone; run the same command again, on every worker", file=sys.stderr)
+                sys.exit(TryAgain.exit_code)
+            raise
 
     for flag in SHARED_FLAGS:  # which --help would keep for --helpfull
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
     try:
         app.run(start, flags_parser=_parse_flags)
+    except interruption.Interrupted as signal:
+        print(f"error: stopped by {signal}; run the same command again to go on", file=sys.stderr)
+        sys.stdout.flush()
+        os._exit(TryAgain.exit_code)  # threads that still work on something are not waited for
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -111,7 +122,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)  # only --help ends here, and absl calls it a failure
     except flags.Error as error:
         print(f"error: {_one_line(error)} (see --help)", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        sys.exit(UserError.exit_code)
 
 
 def _one_line(error: BaseException) -> str:

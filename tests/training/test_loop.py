@@ -1,19 +1,26 @@
 """A run that was interrupted ends as one that was not; and a value that is no number ends the run."""
 
 import json
+import os
+import pathlib
+import re
+import shutil
+import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.errors import UserError
+from tsnet_tf import console
+from tsnet_tf.errors import NotFinite, TryAgain, UserError
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict, values_of
+from tsnet_tf.training import stopping
 from tsnet_tf.training.loop import Pace, train_loop
-from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.recorder import Recorder
 
 STEPS, CHECKPOINT_EVERY = 8, 2
@@ -42,7 +49,7 @@ def make_model():
     model = SearchModel(
         SmallNetwork(),
         target=0.1,
-        alpha_optimizer=keras.optimizers.Adam(0.1),
+        alpha_optimizer=alpha_optimizer(0.1),
         samples=3,
         alpha_warmup_steps=2,
         indicator="likelihood",
@@ -60,7 +67,7 @@ def make_dataset(context, done):
     return tf.data.Dataset.range(done, 10_000).map(lambda n: element(tf.cast(n, tf.int32)))
 
 
-def run(workdir, stop_at=None, report_every=1):
+def run(workdir, stop_at=None, report_every=1, make_dataset=make_dataset, **settings):
     """Trains, and fails like a lost machine while step ``stop_at`` is being reported."""
     model = make_model()
 
@@ -71,8 +78,15 @@ def run(workdir, stop_at=None, report_every=1):
 
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     pace = Pace(STEPS, report_every, CHECKPOINT_EVERY)
-    train_loop(model, make_dataset, strategy, recorder=Recorder(str(workdir), "test", measure=measure), pace=pace)
+    workdir = str(workdir)
+    recorder = Recorder(workdir, "test", measure=measure)
+    train_loop(model, make_dataset, strategy, workdir=workdir, recorder=recorder, pace=pace, **settings)
     return model
+
+
+def assert_alike(model, other):
+    for found, expected in zip(everything(model), everything(other), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def everything(model):
@@ -86,15 +100,19 @@ def records(workdir):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("whole")
-    return run(workdir), records(workdir)
+def whole_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def whole(whole_folder):
+    return run(whole_folder), records(whole_folder)
 
 
 def test_run_reports_every_step_and_keeps_its_last_checkpoint(whole, tmp_path_factory):
     model, lines = whole
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
-    assert {"loss", "indicator", "entropy", "expected_gmacs", "multiplier"} <= set(lines[0])
+    assert {"loss", "indicator", "entropy", "expected_gmacs", "multiplier"} <= set(lines[-1])
     assert np.array(model.alpha).any()
 
 
@@ -158,5 +176,172 @@ def test_loss_that_is_no_number_names_step_and_checkpoint(tmp_path):
         )
     last = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
     assert last.endswith("-2")
-    assert str(error.value) == (f"search: sparse: loss is not a number at step 3; last good checkpoint: {last}")
+    assert error.value.exit_code == 3
+    assert str(error.value).splitlines()[0] == (
+        f"search: sparse: loss is not a number at step 3; last good checkpoint: {last}"
+    )
     assert [line["step"] for line in records(tmp_path)] == [1, 2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_signal_saves_the_step_in_flight_and_the_same_command_goes_on(tmp_path, monkeypatch, number):
+    """Between two checkpoints and two reports: step 5 of reports every 3 and checkpoints every 2 steps."""
+    expected = run(tmp_path / "whole", report_every=3)
+    wanted, before = stopping.wanted, signal.getsignal(number)
+
+    def after_five_steps(strategy, received):
+        stops, calls = wanted(strategy, received), []
+
+        def look():
+            calls.append(None)
+            if len(calls) == 6:
+                os.kill(os.getpid(), number)
+            return stops()
+
+        return look
+
+    monkeypatch.setattr(stopping, "wanted", after_five_steps)
+    with pytest.raises(TryAgain) as stopped:
+        run(tmp_path / "run", report_every=3)
+    assert stopped.value.exit_code == 75 and signal.getsignal(number) is before
+    said = f"test: stopped by {signal.Signals(number).name} after step 5; last good checkpoint: {tmp_path}/run/"
+    assert str(stopped.value).startswith(said + "checkpoints/ckpt-5; run the same command again to go on")
+    monkeypatch.setattr(stopping, "wanted", wanted)
+    assert_alike(run(tmp_path / "run", report_every=3), expected)
+    assert records(tmp_path / "run") == records(tmp_path / "whole")
+
+
+def truncated(folder):
+    path = folder / "ckpt-8.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return "Read fewer bytes than requested|Read less bytes|out of range|truncated|EOF"
+
+
+def flipped(folder):
+    path = folder / "ckpt-8.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return "Checksum does not match|checksum"
+
+
+def flipped_index(folder):
+    path = folder / "ckpt-8.index"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return "checksum|corrupt|CRC"
+
+
+def without_index(folder):
+    (folder / "ckpt-8.index").unlink()
+    return "its index is missing"
+
+
+def without_data(folder):
+    (folder / "ckpt-8.data-00000-of-00001").unlink()
+    return "No such file"
+
+
+def without_list(folder):
+    (folder / "checkpoint").write_text("torn")
+    return flipped(folder)
+
+
+# All are found the same way; two in the fast tests.
+DAMAGES = [flipped, without_index]
+DAMAGES += [pytest.param(d, marks=pytest.mark.slow) for d in (truncated, flipped_index, without_data, without_list)]
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    lines = []
+    monkeypatch.setattr(console, "warn", lines.append)
+    return lines
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_bad_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, whole, whole_folder, damage, warned):
+    shutil.copytree(whole_folder, tmp_path, dirs_exist_ok=True)
+    fault = damage(tmp_path / "checkpoints")
+    model = run(tmp_path)
+    [line] = warned
+    assert line.startswith(f"test: checkpoint '{tmp_path}/checkpoints/ckpt-8' cannot be read (")
+    assert re.search(fault, line), line
+    assert_alike(model, whole[0])
+    assert records(tmp_path) == whole[1]
+
+
+def test_nothing_is_changed_if_no_checkpoint_can_be_read(tmp_path, whole, whole_folder, warned):
+    shutil.copytree(whole_folder, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "checkpoints"
+    for path in folder.glob("*.index"):
+        path.write_bytes(b"")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="expected a checkpoint that can be read in '.*', found 3 that cannot; nothing"):
+        run(tmp_path)
+    assert len(warned) == 3
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path, whole, whole_folder, monkeypatch):
+    shutil.copytree(whole_folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setitem(globals(), "FEATURES", FEATURES + 1)
+    with pytest.raises(UserError, match="test: expected a checkpoint of this model in '.*ckpt-8', found: "):
+        run(tmp_path)
+
+
+def broken_at(step, stream):
+    """The data, but with a value that is no number in step ``step``, for the weights (0) or alpha (1)."""
+
+    def make(context, done):
+        def spoil(number, data):
+            clips = tf.where(number == step - 1, float("nan"), data[stream][0])
+            return tuple((clips, labels) if i == stream else (c, labels) for i, (c, labels) in enumerate(data))
+
+        return tf.data.Dataset.zip(tf.data.Dataset.range(done, 10_000), make_dataset(context, done)).map(spoil)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "stream, report_every", [(0, 3), pytest.param(1, 1, marks=pytest.mark.slow)], ids=["training", "validation"]
+)
+def test_gradient_that_is_no_number_stops_the_run_and_the_last_checkpoint_is_good(
+    tmp_path, whole, stream, report_every
+):
+    with pytest.raises(NotFinite) as error:
+        run(tmp_path, make_dataset=broken_at(6, stream), report_every=report_every)
+    assert error.value.exit_code == 3
+    last = tmp_path / "checkpoints" / ("ckpt-5" if report_every == 1 else "ckpt-3")
+    assert str(error.value).startswith("test: the gradient is not finite at step 6 (updates left out: ")
+    assert f"last good checkpoint: {last}" in str(error.value)
+    assert_alike(run(tmp_path), whole[0])  # goes on from there, with good data
+
+
+def test_skipping_leaves_updates_out_and_counts_them(tmp_path):
+    model = run(tmp_path, make_dataset=broken_at(6, 0), skipped_allowed=1)
+    assert all(np.isfinite(value).all() for value in everything(model))
+    lines = records(tmp_path)
+    assert [line["skipped_updates"] for line in lines] == [0] * 5 + [1] * 3
+    assert ["loss" in line for line in lines] == [True] * 5 + [False] + [True] * 2
+    assert (int(model.optimizer.skipped), int(model.optimizer.skipped_at)) == (1, 6)
+
+
+@pytest.mark.slow
+def test_memory_stays_level_over_2000_steps_and_nothing_is_traced_again(tmp_path, monkeypatch):
+    model, call = make_model(), SmallNetwork.call
+    megabytes, traces, calls = {}, {}, []
+    monkeypatch.setattr(SmallNetwork, "call", lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs))
+
+    def measure(metrics):
+        step = int(model.optimizer.iterations)
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+        megabytes[step], traces[step] = pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(calls)
+        return metrics
+
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    pace = Pace(2000, 100, 500)
+    train_loop(model, make_dataset, strategy, workdir=str(tmp_path), title="test", pace=pace, measure=measure)
+    assert megabytes[2000] < 1.03 * megabytes[200], megabytes
+    assert traces[2000] == traces[100]

@@ -90,3 +90,56 @@ def test_one_kernel_per_weight_gives_what_keras_gives(name, settings, clip_norm)
         ends.append([np.array(v) for v in variables])
     for expected, found in zip(*ends, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def optimizer_and_weight(**settings):
+    """Plain gradient descent with rate 1 on one weight that starts at 1."""
+    weight = keras.Variable([1.0])
+    optimizer = fused_optimizers.SGD(1.0, momentum=0.0, **settings)
+    optimizer.build([weight])
+    return optimizer, weight
+
+
+def test_average_of_the_weights_by_hand():
+    """The weight is 1, then 2, 4, 8; momenta are (1 + t) / (10 + t) up to 1/5: 1/10, 2/11, 1/5.
+
+    1/10 x 1 + 9/10 x 2 = 1.9; 2/11 x 1.9 + 9/11 x 4 = 39.8/11; 1/5 x 39.8/11 + 4/5 x 8 = 391.8/55.
+    """
+    optimizer, weight = optimizer_and_weight(use_ema=True, ema_momentum=0.2)
+    averages = []
+    for step in (1.0, 2.0, 4.0):
+        optimizer.apply([tf.constant([-step])], [weight])
+        averages.append(float(np.array(optimizer._model_variables_moving_average[0])[0]))
+    assert float(np.array(weight)[0]) == 8.0
+    np.testing.assert_allclose(averages, [1.9, 39.8 / 11, 391.8 / 55], rtol=1e-6)
+    optimizer.finalize_variable_values([weight])
+    np.testing.assert_allclose(np.array(weight), [391.8 / 55], rtol=1e-6)
+
+
+def test_average_is_a_setting():
+    optimizer = weight_optimizer(100, average=0.999)
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.999
+    assert not weight_optimizer(100).use_ema
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("in_graph", [True, False])
+def test_gradient_that_is_not_finite_changes_nothing_and_is_counted(bad, in_graph):
+    weights = [keras.Variable([1.0, 2.0], name="a"), keras.Variable([3.0], name="b")]
+    optimizer = fused_optimizers.Adam(0.1, decay=0.1, global_clipnorm=1.0, use_ema=True)
+    optimizer.build(weights)
+    apply = (tf.function if in_graph else lambda f: f)(lambda *gradients: optimizer.apply(gradients, weights))
+    apply(tf.constant([1.0, 1.0]), tf.constant([1.0]))
+
+    def state():
+        counters = (optimizer.iterations, optimizer.skipped, optimizer.skipped_at)
+        return [np.array(v) for v in (*weights, *optimizer.variables) if not any(v is counter for counter in counters)]
+
+    before = state()
+    for _ in range(2):
+        apply(tf.constant([1.0, bad]), tf.constant([1.0]))
+    for found, expected in zip(state(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert (int(optimizer.skipped), int(optimizer.skipped_at), int(optimizer.iterations)) == (2, 2, 3)
+    apply(tf.constant([1.0, 1.0]), tf.constant([1.0]))
+    assert all((found != expected).any() for found, expected in zip(state()[:2], before[:2], strict=True))

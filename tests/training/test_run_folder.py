@@ -2,7 +2,11 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
+from unittest import mock
 
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -80,3 +84,84 @@ def test_a_checkpoint_that_is_not_there_is_refused(finished):
         path.unlink()
     with pytest.raises(UserError, match="expected weights of the genotype in '.*final', found: "):
         run_folder.load_trained(str(finished))
+
+
+@pytest.fixture
+def settings():
+    """A function that replaces all gin bindings."""
+
+    def set_all(*bindings):
+        gin.clear_config()
+        gin.parse_config(bindings)
+
+    yield set_all
+    gin.clear_config()
+
+
+def test_other_settings_are_refused_and_every_difference_is_listed(tmp_path, settings):
+    settings("weight_optimizer.learning_rate = 0.1", "weight_optimizer.momentum = 0.9", "seed = 1")
+    run_folder.check_settings(str(tmp_path), {"genotype": "x3d_s"})  # nothing there yet
+    run_folder.start(str(tmp_path), None, {"genotype": "x3d_s"})
+    run_folder.check_settings(str(tmp_path), {"genotype": "x3d_s"})
+    settings("weight_optimizer.learning_rate = 0.2", "seed = 1", "weight_optimizer.kind = 'adam'")
+    with pytest.raises(UserError) as error:
+        run_folder.check_settings(str(tmp_path), {"genotype": "x3d_m"})
+    assert str(error.value).splitlines()[0] == (
+        f"expected the settings that '{tmp_path}' was made with, found --genotype = x3d_m (was x3d_s); "
+        "weight_optimizer.kind = 'adam' (was not set); weight_optimizer.learning_rate = 0.2 (was 0.1); "
+        "weight_optimizer.momentum = not set (was 0.9). Choose another --workdir, or go on with these: "
+        '--gin_bindings="check_settings.may_differ = True"'
+    )
+
+
+def test_other_settings_are_taken_if_told_so_and_are_the_ones_from_then_on(tmp_path, settings):
+    settings("seed = 1")
+    run_folder.start(str(tmp_path), None, {})
+    settings("seed = 2", "check_settings.may_differ = True")
+    run_folder.check_settings(str(tmp_path), {})
+    run_folder.start(str(tmp_path), None, {})
+    settings("seed = 2")
+    run_folder.check_settings(str(tmp_path), {})
+
+
+def test_folder_without_recorded_settings_is_taken(tmp_path, settings):
+    (tmp_path / "config.gin").write_text("seed = 1")
+    settings("seed = 2")
+    run_folder.check_settings(str(tmp_path), {})
+
+
+HOLDER = """
+import sys
+from tsnet_tf.training import run_folder
+run_folder.start(sys.argv[1], None, {})
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_second_process_is_refused_until_the_first_is_killed(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "ready\n"
+        with pytest.raises(
+            UserError, match=f"expected a run folder that nobody works on, found process {holder.pid} on"
+        ):
+            run_folder.start(str(tmp_path), None, {})
+    finally:
+        holder.kill()
+        holder.wait()
+    assert run_folder.start(str(tmp_path), None, {}) == str(tmp_path)
+    run_folder.start(str(tmp_path), None, {})  # its own it may open again
+
+
+def test_workers_but_the_chief_write_elsewhere(tmp_path):
+    chief, other = (mock.Mock(extended=mock.Mock(should_checkpoint=is_chief)) for is_chief in (True, False))
+    assert run_folder.start(str(tmp_path / "run"), chief, {}) == str(tmp_path / "run")
+    elsewhere = run_folder.start(str(tmp_path / "other"), other, {})
+    assert not (tmp_path / "other").exists() and tf.io.gfile.listdir(elsewhere) == []

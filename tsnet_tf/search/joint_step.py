@@ -4,7 +4,8 @@ From a training batch and a validation batch:
 
 1. draw A_1 .. A_K from P(A | alpha);
 2. p_k: how well A_k does on the validation batch, without gradient; r_k = p_k / sum p;
-3. weights: gradient of sum_k r_k CE(training batch | w, A_k), one architecture in memory at a time;
+3. weights: gradient of sum_k r_k CE(training batch | w, A_k), one architecture in memory at a time, and of the batch
+   one microbatch;
 4. m_k = r_k - penalty_k, less their mean: what A_k gained above the others, and what it cost above the target;
 5. alpha: gradient of sum_k m_k (-log P(A_k | alpha)).
 """
@@ -19,6 +20,7 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.cost_tables import GMACS, CostModel, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
+from tsnet_tf.training.accumulation import microbatch, one_after_another
 
 CostTerm = Literal["dual_ascent", "hinge", "normalised"]
 Indicator = Literal["accuracy", "likelihood"]
@@ -47,6 +49,7 @@ class SearchModel(keras.Model):
       multiplier_rate: dual ascent multiplies it by exp(rate x (cost / target - 1)) in every step.
       baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance.
       weight_gradient: "importance" (the paper): the weights follow sum_k r_k CE; "uniform": the plain mean over k.
+      microbatches: into how many parts the batches are cut to save memory; each has BN statistics of its own.
       seed: of the sampled architectures.
     """
 
@@ -67,6 +70,7 @@ class SearchModel(keras.Model):
         multiplier_rate: float = 0.02,
         baseline: bool = True,
         weight_gradient: WeightGradient = "importance",
+        microbatches: int = 1,
         seed: int = 0,
         **kwargs,
     ):
@@ -76,6 +80,7 @@ class SearchModel(keras.Model):
         self.network, self.target, self.alpha_optimizer = network, target, alpha_optimizer
         self.samples, self.samples_per_nat = samples, samples_per_nat
         self.alpha_warmup_steps, self.weight_gradient, self.seed = alpha_warmup_steps, weight_gradient, seed
+        self.microbatches = microbatches
         self.indicator, self.temperature = indicator, temperature
         self.cost_term, self.multiplier_rate, self.baseline = cost_term, multiplier_rate, baseline
         self.distribution = ArchitectureDistribution(network.space)
@@ -119,7 +124,7 @@ class SearchModel(keras.Model):
         total = tf.reduce_sum(indicators)
         shares = tf.math.divide_no_nan(indicators, total)
         uniform = tf.ones_like(indicators) / tf.cast(count, tf.float32)
-        responsibilities = tf.where(total > 0, shares, uniform)
+        responsibilities = tf.where(tf.equal(total, 0.0), uniform, shares)
 
         weighting = responsibilities if self.weight_gradient == "importance" else uniform
         loss = self._update_weights(architectures, weighting, clips, labels)
@@ -131,9 +136,10 @@ class SearchModel(keras.Model):
             f"sampled_{self.costs.model.name}": tf.reduce_mean(costs),
             "samples": count,
         }.items():
-            # While alpha is frozen there is no indicator to speak of.
-            weight = tf.cast(tf.logical_not(frozen), tf.float32) if name == "indicator" else None
-            self.means[name].update_state(value, sample_weight=weight)
+            # While alpha is frozen there is no indicator to speak of; what is no number counts with the optimizers.
+            value = tf.cast(value, tf.float32)
+            counts = tf.math.is_finite(value) & ~(frozen & (name == "indicator"))
+            self.means[name].update_state(tf.where(counts, value, 0.0), sample_weight=tf.cast(counts, tf.float32))
         return {name: metric.result() for name, metric in self.means.items()}
 
     def state_of_search(self) -> dict[str, float]:
@@ -145,8 +151,8 @@ class SearchModel(keras.Model):
             **by_kind,
             f"expected_{self.costs.model.name}": self.costs.expected(self.distribution.probabilities(logits)),
             f"target_{self.costs.model.name}": self.target,
-            "multiplier": float(self.multiplier),
-            "learning_rate/alpha": float(self.alpha_optimizer.learning_rate),
+            "multiplier": float(tf.convert_to_tensor(self.multiplier)),
+            "learning_rate/alpha": float(tf.convert_to_tensor(self.alpha_optimizer.learning_rate)),
         }
 
     def _count(self, logits: tf.Tensor) -> int | tf.Tensor:
@@ -160,13 +166,13 @@ class SearchModel(keras.Model):
         """p_k on the validation batch of all replicas, ``[K]``; zeros if ``skip``."""
         count = architectures.shape[0] if architectures.shape[0] is not None else tf.shape(architectures)[0]
 
-        def one(k, found):
-            logits = self.network(clips, architecture=architectures[k], training=False)
+        def one(k, part, found):
+            logits = self.network(part(clips), architecture=architectures[k], training=False)
             if self.indicator == "accuracy":
-                value = tf.reduce_mean(tf.cast(tf.argmax(logits, 1, labels.dtype) == labels, tf.float32))
+                value = tf.reduce_mean(tf.cast(tf.argmax(logits, 1, labels.dtype) == part(labels), tf.float32))
             else:
-                value = tf.reduce_mean(_cross_entropy(labels, logits))
-            return found + value * tf.one_hot(k, count)
+                value = tf.reduce_mean(_cross_entropy(part(labels), logits))
+            return found + value / self.microbatches * tf.one_hot(k, count)
 
         found = self._for_each_sample(one, tf.zeros([count]), tf.where(skip, 0, count))
         found = _mean_over_replicas(found)
@@ -180,11 +186,11 @@ class SearchModel(keras.Model):
         variables = self.network.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
 
-        def one(k, carried):
+        def one(k, part, carried):
             gradients, total = carried
             with tf.GradientTape() as tape:
-                logits = self.network(clips, architecture=architectures[k], training=True)
-                loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(labels, logits))
+                logits = self.network(part(clips), architecture=architectures[k], training=True)
+                loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(part(labels), logits)) / self.microbatches
                 scaled = self.optimizer.scale_loss(loss / replicas)
             new = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             sums = [tf.ensure_shape(old + g, old.shape) for old, g in zip(gradients, new, strict=True)]
@@ -204,7 +210,7 @@ class SearchModel(keras.Model):
         gradient = self.distribution.score_gradient(logits, architectures, gains)
         # With the baseline, candidates that were not drawn have no gradient but rounding errors, and Adam scales up
         # whatever it is given.
-        gradient = tf.where(tf.abs(gradient) > rounding, gradient, 0.0)
+        gradient = tf.where(tf.abs(gradient) <= rounding, 0.0, gradient)
         # Every replica has the same gradient, and the optimizer sums over replicas. While frozen, Adam sees zeros and
         # stands still.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -223,18 +229,18 @@ class SearchModel(keras.Model):
         return self.multiplier * excess / tf.cast(tf.size(costs), tf.float32)
 
     def _for_each_sample(self, body: Callable, carried, count):
-        """Calls ``carried = body(k, carried)`` for k below ``count``, one architecture in memory at a time.
+        """Calls ``carried = body(k, part, carried)`` for k below ``count`` and every microbatch, one at a time.
 
-        A loop of the graph; but replicas cannot meet inside one, so with synchronised BN it is written out.
+        ``part`` takes the microbatch out of a batch. With synchronised BN the replicas meet inside.
         """
-        if self.network.synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            for k in range(self.samples):
-                carried = body(k, carried)
-            return carried
-        _, carried = tf.while_loop(
-            lambda k, _: k < count, lambda k, c: (k + 1, body(k, c)), (tf.constant(0), carried), parallel_iterations=1
-        )
-        return carried
+
+        def one(index, carried):
+            k, number = index // self.microbatches, index % self.microbatches
+            return body(k, lambda batch: microbatch(batch, number, self.microbatches), carried)
+
+        written_out = self.network.synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1
+        pieces = (self.samples if written_out else count) * self.microbatches
+        return one_after_another(one, carried, pieces, written_out=written_out)
 
 
 def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -26,9 +26,7 @@ class Monitor:
 
     def measure(self, metrics: dict[str, float]) -> dict[str, float]:
         """The metrics of the last steps, and the state of P(A | alpha)."""
-        # While alpha is frozen nothing is measured on the validation clips.
-        known = {k: v for k, v in metrics.items() if k != "indicator" or float(self._model.means[k].count)}
-        return {**known, **self._model.state_of_search()}
+        return {**metrics, **self._model.state_of_search()}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Probabilities ``[choices, values]``, alpha by kind of variable, and costs of some architectures."""
@@ -58,7 +56,7 @@ class Monitor:
         """What a person watches."""
         cost = self._model.costs.model
         return {
-            "loss": f"{measured['loss']:.2f}",
+            "loss": f"{measured['loss']:.2f}" if "loss" in measured else "-",
             "indicator": f"{measured['indicator']:.2f}" if "indicator" in measured else "-",
             "entropy": f"{measured['entropy']:.1f}",
             cost.unit.split()[0]: f"{measured[f'expected_{cost.name}']:.3g} (target {self._model.target:g})",

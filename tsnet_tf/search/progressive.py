@@ -1,18 +1,34 @@
 """The whole way in order: search steps, training, evaluation; each a fresh process, each resumable."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
 import gin
+import tensorflow as tf
 
 import tsnet_tf.training.train  # noqa: F401 (its settings may be among the bindings)
-from tsnet_tf import atomic, console
-from tsnet_tf.errors import UserError
+from tsnet_tf import atomic, console, interruption
+from tsnet_tf.errors import TryAgain, UserError
 from tsnet_tf.search.step import show
 from tsnet_tf.training import run_folder
+
+_POLL_SECONDS = 0.1
+
+
+class PartFailed(UserError):
+    """A part has ended without success, and has said why; the whole ends with the same exit code."""
+
+    def __init__(self, message: str, code: int):
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:
+        return self.code  # gin raises a class derived from this one, which finds instance attributes only
 
 
 @gin.configurable
@@ -28,7 +44,7 @@ def progressive(
     """Runs the search steps one after the other, then trains and evaluates what they found.
 
     Finished parts are not run again, and an unfinished one goes on from its last checkpoint: running the same command
-    again continues.
+    again continues. SIGTERM and SIGINT are passed on to the part that runs.
 
     Args:
       workdir: folder of the whole; every part has a run folder in it, named as its gin file.
@@ -42,21 +58,23 @@ def progressive(
       The summary that is also written to ``summary.json``.
 
     Raises:
-      UserError: a part failed; it has said why.
+      PartFailed: a part failed; it has said why.
+      TryAgain: a signal has come; the part that was running has saved what it had.
+      UserError: the folder was made with other settings, or another process works on it.
     """
     started = time.monotonic()
+    run_folder.check_settings(workdir, {})
     earlier = run_folder.summary_of(workdir)
     if earlier is not None:
         console.say(f"already finished in {workdir}")
         show(earlier["steps"])
         return earlier
 
+    run_folder.start(workdir, None, {})
+
     def run(binary: str, *flags: str) -> None:
         flags += (f"--console={console.level()}", *(f"--gin_bindings={b}" for b in bindings))
-        command = [sys.executable, os.path.join(binaries, binary), *flags]
-        code = subprocess.run(command).returncode
-        if code:
-            raise UserError(f"{binary} ended with exit code {code}; run the same command again to go on from there")
+        _run([sys.executable, os.path.join(binaries, binary), *flags])
 
     summaries, previous = [], None
     for number, gin_file in enumerate(steps, start=1):
@@ -74,9 +92,11 @@ def progressive(
     if run_folder.summary_of(folder) is None:
         genotype = os.path.join(previous, "genotype.json")
         run("train.py", f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
-    run("evaluate.py", f"--workdir={folder}", f"--views={views}")
+    evaluated = os.path.join(folder, "evaluation.json")
+    if not tf.io.gfile.exists(evaluated) or run_folder.read_json(evaluated)["views"] != views:
+        run("evaluate.py", f"--workdir={folder}", f"--views={views}")
     trained = run_folder.summary_of(folder)
-    evaluation = run_folder.read_json(os.path.join(folder, "evaluation.json"))
+    evaluation = run_folder.read_json(evaluated)
     parts = [*summaries, trained, evaluation]
     summary = {
         "steps": summaries,
@@ -93,3 +113,23 @@ def progressive(
     }
     atomic.write_json(os.path.join(workdir, run_folder.SUMMARY), summary)
     return summary
+
+
+def _run(command: Sequence[str]) -> None:
+    """Runs one part, and passes signals on to it."""
+    received: list[int] = []
+    with interruption.on_signal(received.append):
+        process, passed_on = subprocess.Popen(command), 0
+        while process.poll() is None:
+            for number in received[passed_on:]:
+                process.send_signal(number)
+                passed_on += 1
+            time.sleep(_POLL_SECONDS)
+    name, again = os.path.basename(command[1]), "run the same command again to go on from there"
+    if received:
+        raise TryAgain(f"stopped by {signal.Signals(received[0]).name} in {name}; {again}")
+    code = process.returncode
+    if code < 0:
+        raise PartFailed(f"{name} was ended by {signal.Signals(-code).name}; {again}", 128 - code)
+    if code:
+        raise PartFailed(f"{name} ended with exit code {code}; {again}", code)

@@ -33,8 +33,10 @@ from tsnet_tf.space.two_stream import (
     values_of,
 )
 from tsnet_tf.training import run_folder, tensorboard
+from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.precision import precision
 from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
@@ -118,11 +120,13 @@ def search(
     Raises:
       UserError: a setting, the previous step or the target does not fit.
     """
+    run_folder.check_settings(workdir, {"previous": previous})
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"{name}: already finished in {workdir}")
         return finished
     started = time.monotonic()
+    strategy = make_strategy()
     labels = dataset.labels()
     before = _previous_step(previous, after)
     fixed = values_of(before[1]) if before else {}
@@ -134,14 +138,13 @@ def search(
     selection.check_target(space, CostTables(space, cost_model), target)
     videos = dataset.num_videos(train_splits)
     steps = max(1, math.ceil(epochs * videos / batch_size))
-    tf.keras.utils.set_random_seed(seed)
+    set_seed(seed)
     console.say(
         f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target:g} "
         f"{cost_model.unit}, {steps} steps"
     )
 
-    strategy = make_strategy()
-    with strategy.scope():
+    with strategy.scope(), precision():
         network = TwoStreamModel(space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma)
         if before:
             inherit(network, before[0])
@@ -172,13 +175,14 @@ def search(
             clips(train_splits, batch_size, 0), clips(validation_splits, validation_batch_size, 1)
         )
 
-    settings = run_folder.write_settings(workdir, labels)
-    atomic.write_text(os.path.join(workdir, "space.json"), dumps(space))
+    own_folder = run_folder.start(workdir, strategy, {"previous": previous})
+    settings = run_folder.write_settings(own_folder, labels)
+    atomic.write_text(os.path.join(own_folder, "space.json"), dumps(space))
     first, _ = next(iter(make_dataset(tf.distribute.InputContext(), 0)))
-    tensorboard.write_start(workdir, settings, first, labels, space.sparse.frames)
+    tensorboard.write_start(own_folder, settings, first, labels, space.sparse.frames)
     title, watched = f"search: {name}", monitor.Monitor(model, seed)
     recorder = Recorder(
-        workdir,
+        own_folder,
         title,
         measure=watched.measure,
         arrays=watched.arrays,
@@ -186,7 +190,7 @@ def search(
         shown=watched.shown,
     )
     pace = Pace(steps, report_every, checkpoint_every, batch_size, profile_steps)
-    train_loop(model, make_dataset, strategy, recorder=recorder, pace=pace)
+    train_loop(model, make_dataset, strategy, workdir=workdir, recorder=recorder, pace=pace)
 
     clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
 
@@ -197,7 +201,7 @@ def search(
             name=f"{space.name}_{name}",
             notes=(f"Found by the search step '{name}': {how} for {target:g} {cost_model.unit}.",),
         )
-        with strategy.scope():
+        with strategy.scope(), precision():
             network_of_one = TwoStreamModel(genotype, synchronized=synchronized)
             inherit(network_of_one, network)
         return network_of_one
@@ -226,7 +230,9 @@ def search(
         candidates = np.concatenate([found[None], drawn])
         best, front = selection.refine(candidates, model.costs, target * (1 + tolerance), validation_top1)
         found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
-        _write_front(workdir, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model)
+        _write_front(
+            own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
+        )
     fixed_model = fixed(found, how)
     genotype = fixed_model.space
     if finetune_epochs:
@@ -259,7 +265,7 @@ def search(
         "samples": model.samples,
         "seed": seed,
     }
-    run_folder.finish(workdir, fixed_model, summary)
+    run_folder.finish(own_folder, fixed_model, summary)
     return summary
 
 

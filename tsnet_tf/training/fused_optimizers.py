@@ -2,7 +2,8 @@
 
 Keras writes an update out in small operations, and evaluates the learning rate's schedule again for every weight that
 decays: 47 operations for each of a supernet's several hundred weights, which take longer to trace than the network.
-The results are the same.
+The results are the same, with two exceptions. An update whose gradient is not finite is left out, and counted. Under a
+strategy, gradients are clipped after they have been summed, where Keras clips what each replica has found by itself.
 """
 
 import keras
@@ -10,17 +11,65 @@ import tensorflow as tf
 
 
 class _Fused:
-    """Weight decay with the learning rate that the step has anyway."""
+    """What the two share: the guard, clipping, weight decay and the moving average of the weights.
+
+    Attributes:
+      skipped: how many updates were left out, int64.
+      skipped_at: the first of them, counted from 1, int64.
+    """
 
     def __init__(self, learning_rate, *, decay: float = 0.0, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.decay = decay  # not Keras's weight_decay, which has a pass of its own over the weights
+        counter = {"shape": (), "dtype": "int64", "aggregation": "only_first_replica"}
+        self.skipped = self.add_variable(name="skipped", **counter)
+        self.skipped_at = self.add_variable(name="skipped_at", **counter)
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        super().build(variables)
+        if self.use_ema:
+            for average, variable in zip(self._model_variables_moving_average, variables, strict=True):
+                average.assign(variable)
+
+    def _backend_apply_gradients(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
+        values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in variables]
+        summed = [gradient for gradient, _ in self._all_reduce_sum_gradients(zip(gradients, values, strict=True))]
+        norm = tf.linalg.global_norm(summed)  # not finite if any gradient is not
+        if self.global_clipnorm:
+            summed, _ = tf.clip_by_global_norm(summed, self.global_clipnorm, use_norm=norm)
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._update_if,
+            self._distribution_strategy,
+            tf.math.is_finite(norm),
+            list(zip(summed, values, strict=True)),
+            self.learning_rate,
+        )
+
+    def _update_if(self, distribution: tf.distribute.Strategy, finite, gradients_and_variables, learning_rate) -> None:
+        """Updates every variable, or counts an update that is left out. Called for all replicas together."""
+
+        def update() -> None:
+            self._distributed_tf_update_step(distribution, gradients_and_variables, learning_rate)
+
+        def skip() -> None:
+            self.skipped_at.assign(tf.where(self.skipped == 0, self._iterations + 1, self.skipped_at))
+            self.skipped.assign_add(1)
+
+        # All replicas have the same sums, so the first one speaks for them.
+        tf.cond(distribution.experimental_local_results(finite)[0], update, skip)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         rate = tf.cast(learning_rate, variable.dtype)
+        index = self._get_variable_index(variable)
         if self.decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * (self.decay * rate))
-        self._apply(variable, self._get_variable_index(variable), tf.cast(gradient, variable.dtype), rate)
+        self._apply(variable, index, tf.cast(gradient, variable.dtype), rate)
+        if self.use_ema:
+            # Short at first: the average is to forget the weights that training began with.
+            step = tf.cast(self._iterations, variable.dtype)
+            momentum = tf.minimum((1.0 + step) / (10.0 + step), self.ema_momentum)
+            average = self._model_variables_moving_average[index].value
+            average.assign(momentum * average + (1.0 - momentum) * variable)
 
 
 class SGD(_Fused, keras.optimizers.SGD):

@@ -4,41 +4,60 @@ import contextlib
 import dataclasses
 import io
 import os
+import signal
 from collections.abc import Callable
 
+import gin
 import keras
 import orbit
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.errors import UserError
-from tsnet_tf.training import tensorboard
+from tsnet_tf.errors import NotFinite, TryAgain, UserError
+from tsnet_tf.training import checkpoints, stopping, tensorboard
 from tsnet_tf.training.recorder import Recorder
-
-CHECKPOINTS_KEPT = 3
 
 
 class _Trainer(orbit.StandardTrainer):
-    """One call of ``model.train_step`` per step on every replica."""
+    """One call of ``model.train_step`` per step on every replica, as long as ``stops`` does not say otherwise."""
 
-    def __init__(self, model, dataset, step: tf.Variable, strategy: tf.distribute.Strategy, profiler: "_Profiler"):
-        options = orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False)
-        super().__init__(dataset, options)
-        self._model, self._step, self._strategy, self._profiler = model, step, strategy, profiler
+    def __init__(
+        self,
+        model: keras.Model,
+        dataset,
+        step: tf.Variable,
+        strategy: tf.distribute.Strategy,
+        report_every: int,
+        stops: Callable[[], bool],
+        profiler: "_Profiler",
+    ):
+        super().__init__(dataset, orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False))
+        self._model, self._step, self._strategy = model, step, strategy
+        self._report_every, self._stops, self._profiler = report_every, stops, profiler
 
     def create_train_loop_fn(self) -> Callable:
-        step_fn = tf.function(self.train_step)
-        return orbit.utils.create_loop_fn(lambda iterator: self._profiler.run(step_fn, iterator))
+        train_step = tf.function(self.train_step)
+
+        def loop(iterator, steps: tf.Tensor) -> None:
+            for _ in range(int(steps)):
+                if self._stops():
+                    raise stopping.Stopped
+                self._profiler.run(train_step, iterator)
+
+        return loop
 
     def train_loop_begin(self) -> None:
-        self._model.reset_metrics()
+        if int(self._step) % self._report_every == 0:  # else a run goes on that was stopped between two reports
+            self._model.reset_metrics()
 
     def train_step(self, iterator) -> None:
         self._strategy.run(self._model.train_step, args=(next(iterator),))
         self._step.assign_add(1)
 
     def train_loop_end(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+        # What was not measured at all has no mean, such as what says about alpha while it is frozen.
+        means = [mean for mean in self._model.metrics if tf.convert_to_tensor(mean.count) > 0]
+        return {mean.name: float(mean.result()) for mean in means}
 
 
 class _Profiler:
@@ -92,69 +111,105 @@ class Pace:
                 )
 
 
+@gin.configurable
 def train_loop(
     model: keras.Model,
     make_dataset: Callable[[tf.distribute.InputContext, int], tf.data.Dataset],
     strategy: tf.distribute.Strategy,
     *,
+    workdir: str,
     recorder: Recorder,
     pace: Pace,
+    skipped_allowed: int = 0,
 ) -> None:
-    """Trains ``model``, from the latest checkpoint in the run folder if there is one.
+    """Trains ``model``, from the latest checkpoint in ``workdir`` that can be read, if there is any.
+
+    SIGTERM and SIGINT end it after the step in flight, with a checkpoint.
 
     Args:
-      model: compiled; its `train_step` takes one element of the data set.
+      model: compiled; its `train_step` takes one element of the data set, its metrics are means.
       make_dataset: ``(input_context, steps_done)`` to the data set from that step on.
       strategy: the one ``model`` was made under.
-      recorder: what is written down, in which run folder, under which title.
+      workdir: run folder.
+      recorder: what is written down under which title, where this process writes (`run_folder.start`).
       pace: how long, and how often to report and save.
+      skipped_allowed: how many updates may be left out because a gradient is not finite, before the run stops.
 
     Raises:
-      UserError: a value is not a number any more; the message names the step and the last checkpoint.
+      NotFinite: a value or a gradient is not a number any more; the message names the step and the last checkpoint.
+      NoSpace: the disk is full; the last checkpoint is whole.
+      TryAgain: a signal has come, or another worker is gone.
+      UserError: there are checkpoints, but none that can be read.
     """
-    workdir, title = recorder.workdir, recorder.title
-    # 1. The step counter and everything that training changes go into one checkpoint.
+    title = recorder.title
+    # Resumption, in this order:
+    # 1. Everything that training changes goes into one checkpoint: the step; weights, alpha, multiplier, the state of
+    #    random numbers; both optimizers; and what has been measured since the last report.
     step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
     #    The variables are listed: a checkpoint's own walk misses layers in lists (BN statistics) and dropout's state.
     variables = [variable.value for variable in model.variables]
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, step=step, variables=variables)
-    manager = tf.train.CheckpointManager(
-        checkpoint,
-        os.path.join(workdir, "checkpoints"),
-        max_to_keep=CHECKPOINTS_KEPT,
-        step_counter=step,
-        checkpoint_interval=pace.checkpoint_every,
+    measured_so_far = [variable.value for metric in model.metrics for variable in metric.variables]
+    checkpoint = tf.train.Checkpoint(
+        model=model, optimizer=model.optimizer, step=step, variables=variables, metrics=measured_so_far
     )
-    # 2. Weights, optimizers, alpha and step come back together, before anything reads them.
-    if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
-        console.say(f"{title}: going on from step {int(step)}")
+    # 2. They come back together, before anything reads them, from the latest checkpoint that is whole. All workers read
+    #    the chief's; all write, since some values are sums over workers, but only the chief's are kept.
+    folder = os.path.join(workdir, checkpoints.FOLDER)
+    with strategy.scope():
+        last_good = checkpoints.restore_latest(checkpoint, folder, title)
     done = int(step)
+    if done:
+        console.say(f"{title}: going on from step {done}")
+    own_folder = os.path.join(recorder.workdir, checkpoints.FOLDER)
+    manager = checkpoints.manager(checkpoint, own_folder, step, pace.checkpoint_every)
     # 3. The data start where they were: a clip is a function of the seed and its number.
     dataset = strategy.distribute_datasets_from_function(lambda context: make_dataset(context, done))
     # 4. Lines that a lost attempt wrote beyond the checkpoint are dropped, and written again.
     recorder.drop_after(done)
-
-    with console.progress(title, pace.steps, done) as bar:
+    # 5. The first report comes where it would have come, and covers what it would have covered (`_Trainer`).
+    with console.progress(title, pace.steps, done) as bar, stopping.noted_signals(title) as received:
 
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
-            rate = {"learning_rate/weights": float(model.optimizer.learning_rate)}
+            rate = {"learning_rate/weights": float(tf.convert_to_tensor(model.optimizer.learning_rate))}
+            skipped = stopping.skipped(model, skipped_allowed, title, last_good)
             clips = (now - bar.done) * pace.batch_size
             try:
-                shown = recorder.record(now, {**metrics, **rate}, clips=clips, last=now >= pace.steps)
-            except UserError as error:
-                raise UserError(f"{error}; last good checkpoint: {manager.latest_checkpoint or 'none yet'}") from error
+                shown = recorder.record(now, {**metrics, **rate, **skipped}, clips=clips, last=now >= pace.steps)
+            except NotFinite as error:
+                raise NotFinite(f"{error}; {stopping.said(last_good)}") from error
             bar.advance(now - bar.done, **shown)
 
-        trainer = _Trainer(model, dataset, step, strategy, _Profiler(workdir, pace.profile_steps, done))
-        with contextlib.redirect_stdout(io.StringIO()):  # Orbit prints; the bar says it better
-            orbit.Controller(
-                trainer=trainer,
-                strategy=strategy,
-                global_step=step,
-                steps_per_loop=pace.report_every,
-                checkpoint_manager=manager,
-                train_actions=[record],
-            ).train(pace.steps)
-        recorder.close()
+        def save(_=None, check_interval: bool = True) -> None:
+            nonlocal last_good
+            last_good = checkpoints.save(manager, int(step), check_interval) or last_good
+
+        profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
+        stops = stopping.wanted(strategy, received)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # Orbit prints; the bar says it better
+                orbit.Controller(
+                    trainer=_Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler),
+                    strategy=strategy,
+                    global_step=step,
+                    steps_per_loop=lambda now: int(pace.report_every - now % pace.report_every),
+                    train_actions=[record, save],
+                ).train(pace.steps)
+        except stopping.Stopped:
+            pass
+        except (OSError, tf.errors.OpError) as error:
+            found = stopping.foreseen(error, title, last_good)
+            if found is None:
+                raise
+            raise found from error
+        finally:
+            recorder.close()
+        if int(step) > done:
+            save(check_interval=False)
+        if received or int(step) < pace.steps:
+            name = signal.Signals(received[0]).name if received else "another worker"
+            raise TryAgain(
+                f"{title}: stopped by {name} after step {int(step)}; {stopping.said(last_good)}; {stopping.AGAIN}"
+            )
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)

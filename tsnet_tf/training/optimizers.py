@@ -18,6 +18,7 @@ def weight_optimizer(
     momentum: float = 0.9,
     weight_decay: float = 5e-5,
     clip_norm: float | None = None,
+    average: float | None = None,
 ) -> keras.optimizers.Optimizer:
     """SGD with Nesterov momentum (the paper) or Adam; linear warm-up, then half a cosine down to zero.
 
@@ -28,7 +29,9 @@ def weight_optimizer(
       warmup: part of the run that the warm-up takes.
       momentum: of SGD.
       weight_decay: pull towards zero per step, as a part of the learning rate; none on BN and biases.
-      clip_norm: largest global norm of the gradient; None for no limit.
+      clip_norm: largest global norm of the gradient, summed over replicas; None for no limit.
+      average: momentum of a moving average of the weights, which takes their place when the run ends; min(average,
+        (1 + step) / (10 + step)) in the beginning. None for the weights themselves.
 
     Raises:
       UserError: no such kind.
@@ -38,6 +41,8 @@ def weight_optimizer(
         0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
     )
     settings = {"decay": weight_decay, "global_clipnorm": clip_norm}
+    if average is not None:
+        settings |= {"use_ema": True, "ema_momentum": average}
     if kind == "sgd":
         optimizer = fused_optimizers.SGD(schedule, momentum=momentum, nesterov=True, **settings)
     elif kind == "adam":
@@ -51,4 +56,4 @@ def weight_optimizer(
 @gin.configurable
 def alpha_optimizer(learning_rate: float = 0.025) -> keras.optimizers.Optimizer:
     """Adam for the architecture's logits, without weight decay."""
-    return keras.optimizers.Adam(learning_rate)
+    return fused_optimizers.Adam(learning_rate)

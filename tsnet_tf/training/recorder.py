@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.errors import UserError
+from tsnet_tf import atomic
+from tsnet_tf.errors import NotFinite
 from tsnet_tf.training import tensorboard
 
 RECORDS = "metrics.jsonl"
@@ -22,7 +23,7 @@ class Recorder:
     """Takes the metrics of a run now and then, and writes them where they are looked for.
 
     Args:
-      workdir: run folder.
+      workdir: run folder, or another one for all workers but the chief (`run_folder.start`).
       title: what is being done, for messages.
       measure: metrics of the last steps to everything that is worth recording.
       arrays: what else is worth recording: nested lists in ``metrics.jsonl``, histograms in TensorBoard.
@@ -55,8 +56,7 @@ class Recorder:
         with tf.io.gfile.GFile(self._path) as file:
             lines = file.read().splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        with tf.io.gfile.GFile(self._path, "w") as file:
-            file.write("".join(line + "\n" for line in kept))
+        atomic.write_text(self._path, "".join(line + "\n" for line in kept))
 
     def record(self, step: int, metrics: dict[str, float], *, clips: int = 0, last: bool = False) -> dict[str, str]:
         """Writes one record.
@@ -71,12 +71,12 @@ class Recorder:
           What to show beside the progress bar.
 
         Raises:
-          UserError: a value is not a number any more; the message names the step.
+          NotFinite: a value is not a number any more; the message names the step.
         """
         measured = self._measure(metrics)
         broken = [name for name, value in measured.items() if not math.isfinite(value)]
         if broken:
-            raise UserError(f"{self.title}: {broken[0]} is not a number at step {step}")
+            raise NotFinite(f"{self.title}: {broken[0]} is not a number at step {step}")
         arrays = self._arrays()
         lists = {name: np.round(value, ARRAY_DECIMALS).tolist() for name, value in arrays.items()}
         with tf.io.gfile.GFile(self._path, "a") as file:

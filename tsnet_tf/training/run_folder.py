@@ -1,12 +1,17 @@
 """What a run leaves behind, and how the next one picks it up.
 
-A run folder holds ``config.gin`` (the settings in force), ``labels.json``, ``genotype.json``, ``checkpoints/``,
-TensorBoard events in ``events/``, ``metrics.jsonl`` and, written last, ``summary.json``: a run that has one is
-finished. A search also has ``space.json``, whose open choices are the rows of ``probabilities`` in ``metrics.jsonl``.
+A run folder holds ``config.gin`` (the settings in force), ``settings.json`` (those that were given), ``labels.json``,
+``genotype.json``, ``checkpoints/``, TensorBoard events in ``events/``, ``metrics.jsonl`` and, written last,
+``summary.json``: a run that has one is finished. A search also has ``space.json``, whose open choices are the rows of
+``probabilities`` in ``metrics.jsonl``. Who works on it holds ``lock``.
 """
 
+import fcntl
 import json
 import os
+import socket
+import tempfile
+from collections.abc import Mapping
 
 import gin
 import keras
@@ -20,7 +25,12 @@ from tsnet_tf.space import genotype
 from tsnet_tf.space.two_stream import Space
 
 SUMMARY = "summary.json"
+SETTINGS = "settings.json"
+LOCK = "lock"
 FINAL = "checkpoints/final"
+
+_ONE_LINE = 10_000  # characters; gin breaks longer ones
+_locked: dict[str, int] = {}  # run folders of this process, with the open files that hold their locks
 
 
 def summary_of(workdir: str) -> dict | None:
@@ -33,6 +43,68 @@ def read_json(path: str):
     """The contents of a JSON file, on any file system."""
     with tf.io.gfile.GFile(path) as file:
         return json.load(file)
+
+
+@gin.configurable
+def check_settings(workdir: str, flags: Mapping[str, str | None], may_differ: bool = False) -> None:
+    """Compares the settings that are given now with those that the run folder was made with, if it is there.
+
+    Args:
+      workdir: run folder.
+      flags: flags that say what the run is about, with their values; gin's bindings are known anyway.
+      may_differ: whether to go on with other settings.
+
+    Raises:
+      UserError: they are not the same; the message lists every difference.
+    """
+    path = os.path.join(workdir, SETTINGS)
+    if may_differ or not tf.io.gfile.exists(path):
+        return
+    before, now = read_json(path), _given_settings(flags)
+    differing = [
+        f"{name} = {now.get(name, 'not set')} (was {before.get(name, 'not set')})"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    if differing:
+        raise UserError(
+            f"expected the settings that '{workdir}' was made with, found {'; '.join(differing)}. Choose another "
+            '--workdir, or go on with these: --gin_bindings="check_settings.may_differ = True"'
+        )
+
+
+def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[str, str | None]) -> str:
+    """Makes the run folder this process's own, until it ends, and notes the settings given (see `check_settings`).
+
+    Locks are those of the operating system: they end with the process, however it ends. On ``s3://`` there are none.
+
+    Returns:
+      Where this process writes (see `own`).
+
+    Raises:
+      UserError: another process works on this run folder.
+    """
+    if strategy is not None and not strategy.extended.should_checkpoint:
+        return own(workdir, strategy)
+    tf.io.gfile.makedirs(workdir)
+    if "://" not in workdir and os.path.realpath(workdir) not in _locked:
+        file = os.open(os.path.join(workdir, LOCK), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            found = os.read(file, 1000).decode() or "another process"
+            os.close(file)
+            raise UserError(f"expected a run folder that nobody works on, found {found} in '{workdir}'") from error
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        _locked[os.path.realpath(workdir)] = file
+    atomic.write_json(os.path.join(workdir, SETTINGS), _given_settings(flags))
+    return workdir
+
+
+def own(workdir: str, strategy: tf.distribute.Strategy) -> str:
+    """Where this process writes: the run folder, or a temporary one for all workers but the chief."""
+    return workdir if strategy.extended.should_checkpoint else tempfile.mkdtemp()
 
 
 def write_settings(workdir: str, labels: list[str]) -> str:
@@ -83,3 +155,13 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
             f"expected weights of the genotype in '{os.path.join(workdir, FINAL)}', found: {said}"
         ) from error
     return model, space, labels
+
+
+def _given_settings(flags: Mapping[str, str | None]) -> dict[str, str]:
+    """Name to value of every gin binding and flag, as text."""
+    given = {f"--{name}": value for name, value in flags.items() if value is not None}
+    for line in gin.config_str(max_line_length=_ONE_LINE).splitlines():
+        name, equals, value = line.partition(" = ")
+        if equals and not line.startswith("#") and name != "check_settings.may_differ":
+            given[name] = value
+    return given

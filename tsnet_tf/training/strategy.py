@@ -1,5 +1,7 @@
 """Which devices a run uses."""
 
+import signal
+
 import gin
 import tensorflow as tf
 
@@ -27,7 +29,10 @@ def strategy(name: str = "one_device", devices: tuple[str, ...] | None = None, t
     if name == "mirrored":
         return tf.distribute.MirroredStrategy(devices)
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        before = signal.getsignal(signal.SIGTERM)
+        made = tf.distribute.MultiWorkerMirroredStrategy()
+        signal.signal(signal.SIGTERM, before)  # TensorFlow's own handler only takes note
+        return made
     if name == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu)
         tf.config.experimental_connect_to_cluster(resolver)

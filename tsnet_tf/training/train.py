@@ -5,21 +5,26 @@ import math
 import time
 
 import gin
-import keras
 import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype as genotypes
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.two_stream import Space
 from tsnet_tf.training import run_folder, tensorboard
+from tsnet_tf.training.classifier import Classifier
+from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.precision import precision
 from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import strategy as make_strategy
+
+RECALIBRATION_BATCHES = 16
 
 
 @gin.configurable
@@ -37,6 +42,7 @@ def train(
     synchronized: bool = False,
     branch_gamma: float = 0.0,
     label_smoothing: float = 0.0,
+    microbatches: int = 1,
     seed: int = 0,
 ) -> dict:
     """Trains a genotype from random weights and leaves it in the run folder.
@@ -53,6 +59,7 @@ def train(
       synchronized: whether replicas share BN statistics.
       branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
       label_smoothing: probability spread over the other classes.
+      microbatches: into how many parts a replica's batch is cut to save memory; each has BN statistics of its own.
       seed: of initial weights and clips.
 
     Returns:
@@ -61,25 +68,27 @@ def train(
     Raises:
       UserError: a setting or the genotype does not fit.
     """
+    run_folder.check_settings(workdir, {"genotype": genotype})
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"training: already finished in {workdir}")
         return finished
     started = time.monotonic()
+    strategy = make_strategy()
     labels = dataset.labels()
     space = dataclasses.replace(genotypes.load(genotype), classes=len(labels), resolution=dataset.crop)
     cost = complexity(space)
     steps = max(1, math.ceil(epochs * dataset.num_videos(train_splits) / batch_size))
-    tf.keras.utils.set_random_seed(seed)
+    set_seed(seed)
     console.say(
         f"training: {space.name}, {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters, {steps} steps"
     )
-    strategy = make_strategy()
-    with strategy.scope():
+    with strategy.scope(), precision():
         model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
-    settings = run_folder.write_settings(workdir, labels)
+    own_folder = run_folder.start(workdir, strategy, {"genotype": genotype})
+    settings = run_folder.write_settings(own_folder, labels)
     clips = next(iter(_clips(model.space, dataset, train_splits, batch_size, seed)))
-    tensorboard.write_start(workdir, settings, clips, labels, model.space.sparse.frames)
+    tensorboard.write_start(own_folder, settings, clips, labels, model.space.sparse.frames)
     fit(
         model,
         dataset,
@@ -89,6 +98,7 @@ def train(
         title="training",
         pace=Pace(steps, report_every, checkpoint_every, batch_size, profile_steps),
         label_smoothing=label_smoothing,
+        microbatches=microbatches,
         seed=seed,
     )
     summary = {
@@ -100,7 +110,7 @@ def train(
         "seed": seed,
         "seconds": time.monotonic() - started,
     }
-    run_folder.finish(workdir, model, summary)
+    run_folder.finish(own_folder, model, summary)
     return summary
 
 
@@ -114,6 +124,7 @@ def fit(
     title: str,
     pace: Pace,
     label_smoothing: float = 0.0,
+    microbatches: int = 1,
     seed: int = 0,
 ) -> None:
     """Trains a fixed model on the clips of ``splits``, from the weights it has or the latest checkpoint in ``workdir``.
@@ -127,26 +138,27 @@ def fit(
       title: what is being done, for the progress bar.
       pace: how long, how often to report and save, and the clips per step.
       label_smoothing: probability spread over the other classes.
+      microbatches: into how many parts a replica's batch is cut to save memory.
       seed: of the clips.
     """
     space = model.space
-    accuracy = keras.metrics.CategoricalAccuracy if dataset.mixes else keras.metrics.SparseCategoricalAccuracy
     with strategy.scope():
-        model.compile(
-            weight_optimizer(pace.steps),
-            loss=_SmoothedCrossEntropy(space.classes, label_smoothing),
-            metrics=[accuracy(name="accuracy")],
-            jit_compile=False,
-        )
-        model.optimizer.build(model.trainable_variables)
+        training = Classifier(model, label_smoothing=label_smoothing, microbatches=microbatches)
+        training.compile(weight_optimizer(pace.steps))
 
     def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
         return _clips(space, dataset, splits, pace.batch_size, seed, input_context=context, skip_batches=done)
 
     recorder = Recorder(
-        workdir, title, shown=lambda m: {"loss": f"{m['loss']:.2f}", "accuracy": f"{m['accuracy']:.2f}"}
+        run_folder.own(workdir, strategy),
+        title,
+        shown=lambda m: {name: f"{m[name]:.2f}" for name in ("loss", "accuracy") if name in m},
     )
-    train_loop(model, make_dataset, strategy, recorder=recorder, pace=pace)
+    train_loop(training, make_dataset, strategy, workdir=workdir, recorder=recorder, pace=pace)
+    if training.optimizer.use_ema:
+        # The moving statistics of BN are those of the weights that the averages have replaced.
+        clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda clip, _: clip)
+        recalibrate(model, clips, RECALIBRATION_BATCHES)
 
 
 def _clips(
@@ -162,22 +174,3 @@ def _clips(
         soft_labels=True,
         **where,
     )
-
-
-class _SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of logits with labels, ``smoothing`` of the probability spread over all classes.
-
-    Labels are integers ``[batch]``, or each class's share ``[batch, classes]``, which mixed clips have.
-    """
-
-    def __init__(self, classes: int, smoothing: float):
-        super().__init__(name="cross_entropy")
-        self._classes, self._smoothing = classes, smoothing
-
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        if y_true.shape.rank == 2 and y_true.shape[-1] == self._classes:
-            target = tf.cast(y_true, tf.float32)
-        else:
-            target = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), [-1]), self._classes)
-        target = target * (1.0 - self._smoothing) + self._smoothing / self._classes
-        return tf.nn.softmax_cross_entropy_with_logits(target, y_pred)

@@ -1,0 +1,30 @@
+"""The short form of `make chaos`: every phase of a small demo is killed once, and the end is the same."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("stop", ["SIGKILL", "SIGTERM"])
+def test_a_demo_that_is_stopped_in_every_phase_ends_as_one_that_is_not(tmp_path, stop):
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "tests" / "chaos.py"),
+            f"--workdir={tmp_path}",
+            "--short",
+            "--times=1",
+            f"--stop={stop}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
+    assert done.stdout.splitlines()[-1] == f"7 times {stop}, and nothing differs"

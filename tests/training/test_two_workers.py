@@ -1,0 +1,202 @@
+"""Two worker processes over loopback do what one process does, and the end of one is the end of the other.
+
+The binaries themselves, each with TF_CONFIG, on a data set small enough to be read by all and shared out clip by clip.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]  # starts TensorFlow a dozen times
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECONDS_TO_END = 120  # after the other worker is gone
+SETTINGS = [
+    "table1.name = 'tiny'",
+    "table1.sparse_width = 0.125",
+    "table1.dense_width = 0.25",
+    "table1.depths = ((1,), (1,))",
+    "table1.resolution = 16",
+    "table1.sparse_frames = 2",
+    "table1.dense_frames = 8",
+    "table1.hidden = 8",
+    "table1.dropout = 0.0",
+    "table1.classes = 2",
+    "table1.glore_ratio = 0.5",
+    "VideoDataset.dense_frames = 8",
+    "VideoDataset.dense_stride = 2",
+    "VideoDataset.sparse_frames = 2",
+    "VideoDataset.crop = 16",
+    "VideoDataset.train_jitter = (16, 18)",
+    "VideoDataset.test_short_side = 16",
+    "batch_size = 4",
+    "learning_rate = 0.05",
+    "search.synchronized = True",
+    "search.branch_gamma = 1.0",
+    "search.report_every = 2",
+    "search.checkpoint_every = 2",
+    "search.recalibration_batches = 2",
+    "search.alpha_warmup = 0.0",
+    "joint.samples = 2",
+    "joint.indicator = 'likelihood'",
+    "weight_optimizer.clip_norm = 0.5",
+    "train.synchronized = True",
+    "train.branch_gamma = 1.0",
+    "train.report_every = 2",
+    "train.checkpoint_every = 2",
+    "train.train_splits = ('train',)",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, write_records):
+    """Eight videos per split, bright and dark, with noise."""
+    folder = tmp_path_factory.mktemp("data")
+    draw = np.random.default_rng(0)
+    splits = {}
+    for split in ("train", "validation", "test"):
+        videos = [
+            (
+                f"{split}{n}.mp4",
+                n % 2,
+                draw.integers(80 * (n % 2), 160 + 80 * (n % 2), (20, 18, 20, 3)).astype(np.uint8),
+            )
+            for n in range(8)
+        ]
+        write_records(folder, videos, split=split)
+        splits |= json.loads((folder / "manifest.json").read_text())["splits"]
+    (folder / "manifest.json").write_text(json.dumps({"splits": splits}))
+    return folder
+
+
+def cheapest():
+    from tsnet_tf.space.cost import complexity, smallest
+    from tsnet_tf.space.table1 import table1
+    from tsnet_tf.space.two_stream import only
+
+    tiny = dict(sparse_width=0.125, depths=((1,), (1,)), resolution=16, sparse_frames=2, hidden=8, classes=2)
+    return complexity(smallest(only(table1(dense_width=0.25, dense_frames=8, **tiny), ("sparse",)))).gmacs
+
+
+def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
+    """Starts one process: alone, or number ``index`` of a ``cluster``."""
+    bindings = [*SETTINGS, f"VideoDataset.directory = '{data}'", f"search.target_gmacs = {1.1 * cheapest()}"]
+    bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if cluster:
+        bindings.append("strategy.name = 'multi_worker'")
+        environment["TF_CONFIG"] = json.dumps(
+            {"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}
+        )
+    gin_file = {"search.py": "gin/steps/sparse.gin", "train.py": "gin/train/scratch.gin"}[binary]
+    return subprocess.Popen(
+        [
+            *(sys.executable, str(ROOT / "bin" / binary), f"--gin_file={gin_file}", f"--workdir={workdir}", *flags),
+            *(f"--gin_bindings={binding}" for binding in bindings),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_two(*arguments):
+    ports = [socket.socket() for _ in range(2)]
+    for port in ports:
+        port.bind(("localhost", 0))
+    cluster = [f"localhost:{port.getsockname()[1]}" for port in ports]
+    for port in ports:
+        port.close()
+    return [start(*arguments, cluster=cluster, index=index) for index in range(2)]
+
+
+def finish(*processes):
+    for process in processes:
+        said, error = process.communicate(timeout=900)
+        assert process.returncode == 0, f"{said[-1000:]}\n{error[-3000:]}"
+
+
+def tensors(path):
+    """The checkpoint's values by name, without the counters that depend on how often was saved."""
+    reader = tf.train.load_checkpoint(str(path))
+    names = [n for n in reader.get_variable_to_shape_map() if not n.startswith(("_CHECK", "save_counter"))]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_close(folder, other):
+    latest = os.path.basename(tf.train.latest_checkpoint(str(other / "checkpoints")))
+    for name in (latest, "final"):
+        found, expected = tensors(folder / "checkpoints" / name), tensors(other / "checkpoints" / name)
+        for key in expected:
+            if not key.startswith("metrics"):  # sums, one part on each worker
+                np.testing.assert_allclose(found[key], expected[key], atol=1e-4, err_msg=key)
+    assert (folder / "genotype.json").read_text() == (other / "genotype.json").read_text()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, data):
+    """Run folders of a search and of a training by one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    finish(start("search.py", folder / "search", data, 3))
+    finish(start("train.py", folder / "train", data, 3, f"--genotype={folder}/search/genotype.json"))
+    return folder
+
+
+@pytest.mark.parametrize("binary", ["search", "train"])
+def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
+    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else []
+    finish(*start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags))
+    assert_close(tmp_path / "run", alone / binary)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
+def test_killing_one_worker_ends_the_other_and_both_go_on(tmp_path, data, index):
+    folder, epochs = tmp_path / "run", 40
+    workers = start_two("search.py", folder, data, epochs)
+    wait_for(folder / "checkpoints" / "ckpt-4.index", workers)
+    workers[index].send_signal(signal.SIGKILL)
+    workers[index].wait()
+    killed = time.monotonic()
+    _, error = workers[1 - index].communicate(timeout=SECONDS_TO_END)
+    print(f"ended after {time.monotonic() - killed:.0f} s with code {workers[1 - index].returncode}: {error}")
+    assert workers[1 - index].returncode == 75, error
+    [line] = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert re.search(r"search: sparse: another worker is gone; last good checkpoint: .*ckpt-\d+; run the same", line)
+    again = start_two("search.py", folder, data, epochs)
+    finish(*again)
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 2 * epochs
+
+
+def test_signal_to_one_worker_stops_both_at_the_same_step(tmp_path, data):
+    folder = tmp_path / "run"
+    workers = start_two("search.py", folder, data, 40)
+    wait_for(folder / "checkpoints" / "ckpt-4.index", workers)
+    workers[1].send_signal(signal.SIGTERM)
+    errors = [worker.communicate(timeout=60)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [75, 75], errors
+    steps = [int(re.search(r"stopped by .* after step (\d+); last good checkpoint", error)[1]) for error in errors]
+    assert steps[0] == steps[1] and (folder / "checkpoints" / f"ckpt-{steps[0]}.index").exists()
+    assert "stopped by another worker" in errors[0] and "stopped by SIGTERM" in errors[1]
+
+
+def wait_for(path, processes, seconds=600):
+    started = time.monotonic()
+    while not path.exists():
+        ended = [process for process in processes if process.poll() is not None]
+        assert not ended, ended[0].communicate()[1][-3000:]
+        assert time.monotonic() - started < seconds, f"no {path}"
+        time.sleep(0.1)

@@ -1,0 +1,96 @@
+"""Why a training loop ends before its last step: signals, gradients that are not finite, full disks, lost workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+from tsnet_tf import interruption
+from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, lost_worker, no_space
+
+AGAIN = "run the same command again to go on"
+GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
+
+
+class Stopped(Exception):
+    """Somebody wants the machine back; everything is between two steps."""
+
+
+def said(last_good: str | None) -> str:
+    """What there is to go on from."""
+    return f"last good checkpoint: {last_good or 'none yet'}"
+
+
+@contextlib.contextmanager
+def noted_signals(title: str) -> Iterator[list[int]]:
+    """SIGTERM and SIGINT that come in this context are noted in the list.
+
+    From the first on the step in flight, and saving, may take `GRACE_SECONDS`; then the process ends as it is.
+    """
+    received: list[int] = []
+
+    def give_up() -> None:
+        line = f"error: {title}: a step or a checkpoint took more than {GRACE_SECONDS} s after a signal; {AGAIN}"
+        print(line, file=sys.stderr, flush=True)
+        os._exit(TryAgain.exit_code)
+
+    timer = threading.Timer(GRACE_SECONDS, give_up)
+    timer.daemon = True
+
+    def note(number: int) -> None:
+        if not received:
+            timer.start()
+        received.append(number)
+
+    try:
+        with interruption.on_signal(note):
+            yield received
+    finally:
+        timer.cancel()
+
+
+def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[], bool]:
+    """Whether a signal has come: to this process or, so that all workers save the same step, to any of them."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return lambda: bool(received)
+
+    @tf.function
+    def sum_of_workers(signals: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: signals), axis=None)
+
+    return lambda: bool(sum_of_workers(tf.constant(float(len(received)))) > 0)
+
+
+def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None) -> dict[str, int]:
+    """How many updates the optimizers have left out so far, if any may be.
+
+    Raises:
+      NotFinite: more than ``allowed``.
+    """
+    optimizers = (model.optimizer, getattr(model, "alpha_optimizer", None))
+    guarded = [optimizer for optimizer in optimizers if hasattr(optimizer, "skipped")]
+    counts = [int(tf.convert_to_tensor(optimizer.skipped)) for optimizer in guarded]
+    total = sum(counts)
+    if total > allowed:
+        places = [int(tf.convert_to_tensor(optimizer.skipped_at)) for optimizer in guarded]
+        first = min(place for place, count in zip(places, counts, strict=True) if count)
+        raise NotFinite(
+            f"{title}: the gradient is not finite at step {first} (updates left out: {total}, "
+            f"train_loop.skipped_allowed: {allowed}); {said(last_good)}"
+        )
+    return {"skipped_updates": total} if allowed else {}
+
+
+def foreseen(error: Exception, title: str, last_good: str | None) -> UserError | None:
+    """What a person should read of an error that ended the loop; None if nobody foresaw it."""
+    if no_space(error):
+        return NoSpace(f"{title}: the disk is full; {said(last_good)}; make room and {AGAIN}")
+    if lost_worker(error):
+        return TryAgain(f"{title}: another worker is gone; {said(last_good)}; {AGAIN}, on every worker")
+    return None
