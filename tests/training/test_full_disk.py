@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 from tsnet_tf.training import fused_optimizers
 from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.recorder import Recorder
 
 LIMIT = flags.DEFINE_integer("limit", None, "Largest file, bytes, from the third step on.")
 
@@ -53,8 +54,8 @@ def main():
     model.compile(fused_optimizers.Adam(0.1), jit_compile=False)
     model.optimizer.build([model.weight])
     train_loop(model, lambda context, done: tf.data.Dataset.range(done, 100).map(lambda n: tf.cast(n, tf.int32)),
-               tf.distribute.OneDeviceStrategy("CPU:0"), workdir=cli.WORKDIR.value, title="test", pace=Pace(6, 1, 1),
-               measure=measure)
+               tf.distribute.OneDeviceStrategy("CPU:0"), workdir=cli.WORKDIR.value, pace=Pace(6, 1, 1),
+               recorder=Recorder(cli.WORKDIR.value, "test", measure=measure))
     print(hashlib.sha256(np.array(model.weight)).hexdigest())
 
 
