@@ -56,8 +56,8 @@ def test_a_run_on_mixed_clips_learns_from_the_shares(tmp_path, write_records, mi
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     with strategy.scope():
         model = FromColours()
-    run = dict(workdir=str(tmp_path / "run"), title="test", batch_size=4, seed=5)
-    fit(model, dataset, ("train",), strategy, pace=Pace(2, 1, 2), **run)
+    run = dict(workdir=str(tmp_path / "run"), title="test", seed=5)
+    fit(model, dataset, ("train",), strategy, pace=Pace(2, 1, 2, batch_size=4), **run)
 
     # The learning rate of the first step is 0, so in both steps all classes have a third: a loss of log 3.
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
