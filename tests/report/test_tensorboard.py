@@ -226,7 +226,7 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
 @pytest.mark.parametrize(
     "dashboard, shown",
     [
-        ("timeseries", ["accuracy", "alpha/channels"]),
+        ("timeseries", ["accuracy", "alpha", "train/events"]),
         ("scalars", ["expected_gmacs", "multiplier"]),
         ("custom_scalars", ["expected cost and target", "learning rates"]),
         ("images", ["architecture", "heat_map", "costs", "confusion"]),
