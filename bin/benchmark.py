@@ -48,7 +48,7 @@ BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
 )
 GENOTYPE = flags.DEFINE_string(
-    "genotype", None, "Name or file. latency: measured instead of a space; serving: default manual_tsnet_70."
+    "genotype", None, "Name or file. latency: measured, without a table; serving, without --workdir: manual_tsnet_70."
 )
 SPACE = flags.DEFINE_string(
     "space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file."

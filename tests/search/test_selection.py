@@ -153,6 +153,6 @@ def test_a_wrong_estimate_is_put_right_by_what_is_measured(space, distribution, 
         costs.append(1.3 * float(macs.of(architecture[None])[0]))
         return costs[-1]
 
-    found, _ = most_probable_as_measured(distribution, leaning(distribution, 0), macs, target, 0.05, measure)
+    found, _, measured = most_probable_as_measured(distribution, leaning(distribution, 0), macs, target, 0.05, measure)
     assert costs[0] == pytest.approx(1.3 * target, rel=0.051)
-    assert measure(found) == pytest.approx(target, rel=0.051) and 3 <= len(costs) <= MEASUREMENTS + 1
+    assert measured == measure(found) == pytest.approx(target, rel=0.051) and 3 <= len(costs) <= MEASUREMENTS + 1

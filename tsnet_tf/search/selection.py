@@ -105,7 +105,7 @@ def most_probable_as_measured(
     target: float,
     tolerance: float,
     measure: Callable[[np.ndarray], float],
-) -> tuple[np.ndarray, bool]:
+) -> tuple[np.ndarray, bool, float]:
     """The most probable architecture that keeps to the target when it is measured, where ``costs`` are estimates.
 
     What is taken by the estimate is measured; if it misses the target, the estimate is put right by as much and
@@ -116,7 +116,7 @@ def most_probable_as_measured(
       measure: the cost of an architecture, given as candidate indices.
 
     Returns:
-      What `most_probable` returns, for the one that came nearest.
+      What `most_probable` returns, for the one that came nearest, and what it costs when it is measured.
     """
     tried, aim = [], target
     for _ in range(MEASUREMENTS):
@@ -126,8 +126,7 @@ def most_probable_as_measured(
         if abs(measured / target - 1) <= tolerance:
             break
         aim = target * float(costs.of(found[None])[0]) / measured
-    found, is_most_probable, _ = min(tried, key=lambda one: abs(one[2] - target))
-    return found, is_most_probable
+    return min(tried, key=lambda one: abs(one[2] - target))
 
 
 def refine(

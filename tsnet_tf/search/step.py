@@ -212,6 +212,9 @@ def search(
         results = [evaluate(candidate, dataset, split, views) for split in validation_splits]
         return sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results)
 
+    def estimate(architecture: np.ndarray) -> float:
+        return float(model.costs.of(tf.constant(architecture[None]))[0])
+
     logits = tf.convert_to_tensor(model.alpha)
     taken_from = (model.distribution, logits, model.costs, target, tolerance)
     if cost_model.measure:
@@ -219,16 +222,20 @@ def search(
         def measured_cost(architecture: np.ndarray) -> float:
             return cost_model.measure(fixed(architecture, "a candidate"))
 
-        found, is_most_probable = selection.most_probable_as_measured(*taken_from, measured_cost)
+        found, is_most_probable, cost_of_found = selection.most_probable_as_measured(*taken_from, measured_cost)
+        if abs(cost_of_found / target - 1) > tolerance:
+            console.warn(f"{name}: nothing was found within {tolerance:.0%} of the target, the nearest is taken")
     else:
         found, is_most_probable = selection.most_probable(*taken_from)
-    how = "the most probable architecture" + ("" if is_most_probable else f" within {tolerance:.0%} of the target")
+        cost_of_found = estimate(found)
+    how = "the most probable architecture" + ("" if is_most_probable else " near the target")
     if not is_most_probable:
         console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
     if refine:
         drawn = model.distribution.sample(logits, refine, tf.stack([seed, steps])).numpy()
         candidates = np.concatenate([found[None], drawn])
-        best, front = selection.refine(candidates, model.costs, target * (1 + tolerance), validation_top1)
+        budget = target * (1 + tolerance) * estimate(found) / cost_of_found  # in the estimate's terms
+        best, front = selection.refine(candidates, model.costs, budget, validation_top1)
         found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
         _write_front(
             own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
@@ -248,13 +255,13 @@ def search(
         )
     recalibrate(fixed_model, clips, recalibration_batches)
     result = evaluate(fixed_model, dataset, test_split, views)
-    tensorboard.write_evaluation(workdir, result, steps)
+    tensorboard.write_evaluation(own_folder, result, steps)
     cost = complexity(genotype)
     summary = {
         "step": name,
         "gmacs": cost.gmacs,
         "params_m": cost.params_m,
-        cost_model.name: float(model.costs.of(tf.constant([found], tf.int32))[0]),
+        cost_model.name: estimate(found),
         f"target_{cost_model.name}": target,
         **({f"measured_{cost_model.name}": cost_model.measure(fixed_model)} if cost_model.measure else {}),
         "entropy_nats": {"start": entropy_of_uniform(space), "end": model.state_of_search()["entropy"]},
