@@ -26,7 +26,7 @@ def test_reading_measures_all_four(tmp_path):
     found = data_pipeline.reading(
         str(tmp_path), str(ROOT / "gin/data/demo.gin"), (32, 40), videos=3, batch_size=2, batches=2, repeats=1
     )
-    others = ["model_garden", "decode_jpeg", "decode_clips"]
+    others = ["model_garden", "decode_jpeg", "decode_only"]
     ratios = [f"ours / {name}" for name in others]
     assert list(found) == ["kilobytes", "ours", *others, *ratios, *(f"{ratio}, processor" for ratio in ratios)]
     assert all(value > 0 for value in found.values())

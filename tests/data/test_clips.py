@@ -118,15 +118,14 @@ def test_a_decoded_square_is_resized_bilinearly_and_rounds():
     np.testing.assert_allclose(square[0, :, :, 0], [[0, 64, 191, 255]] * 4, atol=2)
 
 
-def test_a_flip_mirrors_all_frames_or_none():
-    frames = _ramp(3, 4, 5)
-    flipped = 0
-    for number in range(200):
-        result = clips.random_flip(frames, _seed(number)).numpy()
-        mirrored = result[0, 0, 0, 2] == 4
-        np.testing.assert_array_equal(result, frames[:, :, ::-1] if mirrored else frames)
-        flipped += mirrored
-    assert 70 < flipped < 130  # 100, standard deviation 7
+@pytest.mark.parametrize("crop", [24, 200])  # all frames at once, and one after the other
+def test_a_mirrored_square_has_left_and_right_exchanged(crop):
+    picture = _picture(64, 91)
+    encoded = tf.stack([tf.io.encode_jpeg(one) for one in (picture, 255 - picture, picture)])
+    plain = clips.decode_square(encoded, (3, 7, 22, 22), crop).numpy()
+    for mirrored in (False, True):
+        found = clips.decode_square(encoded, (3, 7, 22, 22), crop, tf.constant(mirrored)).numpy()
+        np.testing.assert_array_equal(found, plain[:, :, ::-1] if mirrored else plain)
 
 
 @pytest.mark.parametrize("height, width, top_left", [(10, 14, (3, 5)), (11, 15, (3, 5)), (4, 4, (0, 0))])

@@ -12,7 +12,7 @@ CENTER = "center"
 LEFT_CENTER_RIGHT = "left_center_right"
 CROPS = {CENTER: 1, LEFT_CENTER_RIGHT: 3}  # number of crops per view
 
-_FRAMES_AT_ONCE = 8  # resized together: few operations, and what is in between stays in the processor's cache
+_PIXELS_AT_ONCE = 2**15  # resized together: few operations, and what is in between stays in the processor's cache
 DCT_METHOD = "INTEGER_ACCURATE"  # of decoding; named because the default one may differ between builds
 
 
@@ -108,40 +108,41 @@ def random_square(size: tf.Tensor, crop: int, smallest: int, largest: int, seed:
     return tf.concat([corner, [side, side]], 0)
 
 
-def decode_square(encoded: tf.Tensor, square: tf.Tensor, crop: int) -> tf.Tensor:
+def decode_square(encoded: tf.Tensor, square: tf.Tensor, crop: int, mirrored: tf.Tensor | bool = False) -> tf.Tensor:
     """Decodes a square of JPEG frames of one size, resized bilinearly.
 
     Args:
       encoded: string [frames]; the number is known statically.
       square: top, left, height and width in the frames, int32 [4].
       crop: side that it is resized to, pixels.
+      mirrored: whether left and right are exchanged, bool scalar.
 
     Returns:
       uint8 [frames, crop, crop, 3].
     """
 
-    def show(some: list[tf.Tensor]) -> tf.Tensor:
+    def show(some: list[tf.Tensor], mirror: bool) -> tf.Tensor:
         decoded = [tf.io.decode_and_crop_jpeg(frame, square, channels=3, dct_method=DCT_METHOD) for frame in some]
         # TensorFlow's kernel is twice as fast for real numbers as for bytes.
         resized = tf.image.resize(tf.cast(tf.stack(decoded), tf.float32), [crop, crop])
-        return tf.cast(tf.round(resized), tf.uint8)
+        shown = tf.cast(tf.round(resized), tf.uint8)
+        if not mirror:
+            return shown
+        # TensorFlow is quick at this for a single picture: the frames one below the other. A slice with step -1 would
+        # take longer than to decode them.
+        return tf.reshape(tf.reverse(tf.reshape(shown, [-1, crop, 3]), [1]), shown.shape)
 
     # Written out frame by frame: a loop in the graph takes as long as to decode a small frame.
     frames = tf.unstack(encoded)
-    groups = [frames[i : i + _FRAMES_AT_ONCE] for i in range(0, len(frames), _FRAMES_AT_ONCE)]
-    return tf.concat([show(group) for group in groups], 0)
+    at_once = max(1, _PIXELS_AT_ONCE // crop**2)
+    groups = [frames[i : i + at_once] for i in range(0, len(frames), at_once)]
 
+    def clip(mirror: bool) -> tf.Tensor:
+        return tf.concat([show(group, mirror) for group in groups], 0)
 
-def random_flip(frames: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors all frames of a clip left to right, or none of them; an even chance."""
-
-    def mirror() -> tf.Tensor:
-        # TensorFlow is quick at this for a single picture: the frames one below the other. A slice with step -1 would
-        # take longer than to decode them.
-        picture = tf.reshape(frames, tf.concat([[-1], tf.shape(frames)[2:]], 0))
-        return tf.reshape(tf.reverse(picture, [1]), tf.shape(frames))
-
-    return tf.cond(tf.random.stateless_uniform([], seed) < 0.5, mirror, lambda: tf.identity(frames))
+    if mirrored is False:
+        return clip(False)
+    return tf.cond(mirrored, lambda: clip(True), lambda: clip(False))
 
 
 def test_crops(frames: tf.Tensor, crop: int, crops: str) -> tf.Tensor:

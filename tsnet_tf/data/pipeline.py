@@ -87,9 +87,8 @@ def train_clips(
         encoded = tf.gather(encoded, first + sampled)
         size = tf.io.extract_jpeg_shape(encoded[0])[:2]
         square = clips.random_square(size, dataset.crop, *dataset.train_jitter, seeds[1])
-        clip = clips.decode_square(encoded, square, dataset.crop)
-        if dataset.flip:
-            clip = clips.random_flip(clip, seeds[2])
+        mirrored = dataset.flip and tf.random.stateless_uniform([], seeds[2]) < 0.5
+        clip = clips.decode_square(encoded, square, dataset.crop, mirrored)
         if dataset.randaugment_layers:
             own_seed = tf.random.fold_in(seed_of(index), _RAND_AUGMENT)
             clip = augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, own_seed)

@@ -6,6 +6,7 @@ names its file and its number in it, counted from 0.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Faults:
           most: number of records that may be left out.
           classes: labels must be below.
         """
-        self._most, self.classes = most, classes
+        self.most, self.classes = most, classes
         self.left_out = 0
         self._known: set[tuple[str, int]] = set()
 
@@ -42,10 +43,10 @@ class Faults:
         self._known.add((path, number))
         self.left_out += count
         line = f"record {number} of '{path}': expected the frames and label of a video, found {found}"
-        if self.left_out > self._most:
-            allowed = f"; VideoDataset.max_corrupt_records allows {self._most}" if self._most else ""
+        if self.left_out > self.most:
+            allowed = f"; VideoDataset.max_corrupt_records allows {self.most}" if self.most else ""
             raise UserError(f"{line}{allowed}")
-        console.warn(f"{line}; left out ({self.left_out} of at most {self._most} records)")
+        console.warn(f"{line}; left out ({self.left_out} of at most {self.most} records)")
 
     def add_end(self, path: str, number: int, count: int) -> None:
         """Leaves out what should have come after the first ``number`` of a file's ``count`` records.
@@ -91,18 +92,26 @@ class Loaded(NamedTuple):
 
 
 def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
-    """Reads all usable records into memory.
+    """Reads all usable records into memory, or finds them there: several pipelines of a run take from the same.
 
     Every frame is decoded once, so that nothing need be caught later: to catch what might go wrong takes as long as to
     decode a clip of small frames.
 
     Args:
       shards: path and number of records of each file.
-      faults: told of what cannot be used.
+      faults: says what may not be usable.
 
     Raises:
-      UserError: there is no usable record.
+      UserError: there is no usable record, or too many that are not.
     """
+    found = [(*shard, tf.io.gfile.stat(shard[0])) for shard in shards]
+    files = tuple((path, count, stat.length, stat.mtime_nsec) for path, count, stat in found)
+    return _load(files, faults.most, faults.classes)
+
+
+@functools.lru_cache(maxsize=2)  # for training and for validation
+def _load(files: tuple[tuple[str, int, int, int], ...], most: int, classes: int) -> Loaded:
+    shards, faults = [file[:2] for file in files], Faults(most, classes)
 
     def check(_: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
         encoded, label, rate = parse(record, faults.classes)
