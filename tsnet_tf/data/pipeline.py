@@ -112,7 +112,11 @@ def train_clips(
         )
 
     made = make(dataset, splits, to_clip, batch_size, seed, pipelines, pipeline, repeat, skip_batches, faults)
-    return made.batch(batch_size // replicas, drop_remainder=True).map(finish).prefetch(2)
+    batches = made.batch(batch_size // replicas, drop_remainder=True).map(finish).prefetch(2)
+    options = tf.data.Options()
+    # Clips are made side by side. To share the work of a single frame among threads as well costs a tenth.
+    options.threading.max_intra_op_parallelism = 1
+    return batches.with_options(options)
 
 
 def test_clips(
