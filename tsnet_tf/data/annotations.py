@@ -20,6 +20,7 @@ SPLIT_NAMES = {
     "valid": "validation",
     "test": "test",
 }
+_SHARE_HELD_OUT = 0.1  # of each class, once for validation and once for test, where nobody says which
 VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 
 
@@ -71,6 +72,29 @@ def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Ann
                 f"{first.split} and, in {where}, as '{annotation.label}' in {annotation.split}"
             )
     return sorted(found.values())
+
+
+def hold_out(videos: Iterable[tuple[str, str]], seed: int) -> list[Annotation]:
+    """Draws which videos of each class are for validation and for test: a tenth each, at least one of three videos.
+
+    Args:
+      videos: path and label of each.
+      seed: draws them; a video's split does not depend on the order.
+
+    Returns:
+      Annotations sorted by path.
+    """
+    classes: dict[str, list[str]] = {}
+    for path, label in videos:
+        classes.setdefault(label, []).append(path)
+    found = []
+    for label, paths in classes.items():
+        shuffled = sorted(paths, key=lambda path: stable_hash(seed, path))
+        held_out = max(round(_SHARE_HELD_OUT * len(paths)), 1 if len(paths) >= 3 else 0)
+        splits = ["validation"] * held_out + ["test"] * held_out
+        splits += ["train"] * (len(paths) - len(splits))
+        found += [Annotation(path, label, split) for path, split in zip(shuffled, splits, strict=True)]
+    return sorted(found)
 
 
 def read_labels(path: str, flag: str = "--labels") -> list[str]:

@@ -54,7 +54,7 @@ def read(paths: Sequence[str], videos: str) -> list[Annotation]:
 def _clip_name(row: dict[str, str], where: str) -> str:
     try:
         start, end = (round(float(row[column])) for column in ("time_start", "time_end"))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(
             f"{FLAG}: expected time_start and time_end in seconds in {where}, found '{row['time_start']}' and "
             f"'{row['time_end']}'"
