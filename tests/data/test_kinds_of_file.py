@@ -24,7 +24,7 @@ from tsnet_tf.data.annotations import Annotation
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH, FRAMES, RATE = 48, 64, 20, 25
-LEAST_PSNR = 30.0  # decibels, after the video encoder and the JPEG
+LEAST_PSNR = 35.0  # decibels, after the video encoder and the JPEG; the wrong colour matrix leaves 30
 
 IDENTITY = bytes.fromhex("00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000")
 # Shown after a quarter turn clockwise, as a telephone held upright writes it.

@@ -1,9 +1,11 @@
 import collections
+import os
+import sys
 
 import pytest
 
 from tsnet_tf.data.annotations import Annotation, label_map, read_labels
-from tsnet_tf.data.sources import class_folders, csv_file
+from tsnet_tf.data.sources import class_folders, csv_file, kinetics
 from tsnet_tf.errors import UserError
 
 
@@ -70,6 +72,24 @@ def test_folders_may_name_splits(tmp_path):
         Annotation("train/run/b.mp4", "run", "train"),
         Annotation("val/walk/a.MP4", "walk", "validation"),
     ]
+
+
+def test_a_class_without_a_video_is_told(tmp_path, capsys):
+    _touch(tmp_path, "run/b.mp4", "sit/deeper/a.mp4", "walk/a.txt")
+    assert [a.label for a in class_folders.read(str(tmp_path), split_seed=0)] == ["run"]
+    assert capsys.readouterr().err == (
+        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/sit'\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+def test_a_name_that_is_not_in_utf_8_is_told(tmp_path):
+    _touch(tmp_path, "run/b.mp4")
+    (tmp_path / "run" / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"")
+    with pytest.raises(UserError, match=r"--class_folders: expected names in UTF-8 in '.*/run', found b'caf\\xe9.mp4'"):
+        class_folders.read(str(tmp_path), split_seed=0)
+    with pytest.raises(UserError, match="--videos: expected names in UTF-8 in '.*/run/'"):
+        kinetics._clips(str(tmp_path))
 
 
 def test_folders_without_splits_are_split_per_class_by_seed(tmp_path):

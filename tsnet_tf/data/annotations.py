@@ -21,7 +21,22 @@ SPLIT_NAMES = {
     "test": "test",
 }
 _SHARE_HELD_OUT = 0.1  # of each class, once for validation and once for test, where nobody says which
-VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".webm",
+    ".avi",
+    ".mkv",
+    ".mov",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".3gp",
+    ".ogv",
+    ".ts",
+    ".mts",
+)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -51,6 +66,18 @@ def read_text(path: str, flag: str, kind: str) -> str:
             return file.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise UserError(f"{flag}: expected {kind} in UTF-8, found in '{path}': {error}") from error
+
+
+def list_folder(folder: str, flag: str) -> list[str]:
+    """Returns the names in a folder, sorted; without the slash that object stores put after those of folders.
+
+    Raises:
+      UserError: a name is not in UTF-8, so that it can be written neither into records nor into a list of rejects.
+    """
+    try:
+        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{flag}: expected names in UTF-8 in '{folder}', found {error.object!r}") from error
 
 
 def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Annotation]:
