@@ -7,7 +7,8 @@
       --labels=labels.json --videos=20bn-something-something-v2 --output=records
 
 The annotation file has the columns path, label and split (train, validation or test). The class folders are
-DIR/<split>/<class>/<video>, or DIR/<class>/<video>, a tenth of which is held out for validation and a tenth for test.
+DIR/<split>/<class>/<video>, or DIR/<class>/<video>. Where neither says the split, a tenth of each class is held out for
+validation and a tenth for test.
 Kinetics' and Something-Something's annotations are read as they are published (docs/datasets.md).
 A video that is missing, cannot be decoded or goes beyond the limits is left out and listed in rejects.csv.
 Files may be on s3://. On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
@@ -20,7 +21,7 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Source: CSV file with the columns path, label, split.")
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Source: CSV file with the columns path, label[, split].")
 CLASS_FOLDERS = flags.DEFINE_string("class_folders", None, "Source: folder with one folder per class.")
 KINETICS = flags.DEFINE_multi_string("kinetics", [], "Source: annotation CSV file of Kinetics; repeatable.")
 SOMETHING = flags.DEFINE_multi_string(
@@ -37,7 +38,7 @@ CLASS_SEED = flags.DEFINE_integer("class_seed", 0, "Draws the classes of --rando
 SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Shorter side of the stored frames, pixels.", lower_bound=8)
 JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 90, "Of the stored frames.", lower_bound=1, upper_bound=100)
 SHARDS = flags.DEFINE_integer("shards", None, "Shards per split; default: one per 32 videos.", lower_bound=1)
-SPLIT_SEED = flags.DEFINE_integer("split_seed", 0, "Draws the held-out videos where --class_folders has no splits.")
+SPLIT_SEED = flags.DEFINE_integer("split_seed", 0, "Draws the videos held out where a source has no splits.")
 MAX_SECONDS = flags.DEFINE_float("max_seconds", 600.0, "Longest video.", lower_bound=0.0)
 MAX_FRAMES = flags.DEFINE_integer("max_frames", 20_000, "Most frames of a video.", lower_bound=1)
 MAX_PIXELS = flags.DEFINE_integer("max_pixels", 8192 * 4320, "Most pixels of a frame.", lower_bound=1)
@@ -104,7 +105,7 @@ def _annotations(videos: str) -> list:
     from tsnet_tf.data.sources import class_folders, csv_file, kinetics, something_something
 
     if ANNOTATIONS.value:
-        return csv_file.read(ANNOTATIONS.value)
+        return csv_file.read(ANNOTATIONS.value, split_seed=SPLIT_SEED.value)
     if CLASS_FOLDERS.value:
         return class_folders.read(CLASS_FOLDERS.value, split_seed=SPLIT_SEED.value)
     if KINETICS.value:

@@ -149,6 +149,16 @@ def test_a_fault_is_counted_once_however_often_it_comes(dataset, capsys):
     assert rounds == [[0, 0, 1, 2]] * 3 and capsys.readouterr().err.count("left out") == 2
 
 
+def test_more_records_than_the_manifest_says_are_told_or_left_out(dataset, capsys):
+    record = next(iter(tf.data.TFRecordDataset(second(dataset)))).numpy()
+    with tf.io.TFRecordWriter(second(dataset)) as writer:
+        for _ in range(5):
+            writer.write(record)
+    assert message_of(lambda: read_all(dataset)).endswith("found 2 records more than manifest.json says")
+    assert sorted(read_all(dataclasses.replace(dataset, max_corrupt_records=2))) == [0, 0, 0, 0, 1, 2]
+    assert "(2 of at most 2 records)" in capsys.readouterr().err
+
+
 def test_a_missing_file_is_named(dataset):
     os.remove(second(dataset))
     with pytest.raises(UserError, match="expected the file '.*train-00001-of-00002.tfrecord' that manifest.json names"):

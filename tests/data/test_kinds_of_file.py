@@ -5,6 +5,7 @@ is missing, turned, mirrored, or of other colours is seen.
 """
 
 import csv
+import ctypes
 import json
 import os
 import pathlib
@@ -16,13 +17,14 @@ import av
 import numpy as np
 import pytest
 import tensorflow as tf
+from av.video.reformatter import Colorspace
 
 from tsnet_tf.data import decode, prepare
 from tsnet_tf.data.annotations import Annotation
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH, FRAMES, RATE = 48, 64, 20, 25
-LEAST_PSNR = 30.0  # decibels, after the video encoder and the JPEG
+LEAST_PSNR = 35.0  # decibels, after the video encoder and the JPEG; the wrong colour matrix leaves 30
 
 IDENTITY = bytes.fromhex("00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000")
 # Shown after a quarter turn clockwise, as a telephone held upright writes it.
@@ -118,12 +120,25 @@ GOOD = {  # name: (how it is written, size of the prepared frames, frames of the
         lambda p: write(p, size=(24, 64), aspect=Fraction(1, 2), options=X264), (48, 64), range(FRAMES),
     ),
     "turned.mp4": (lambda p: turned(p), (64, 48), range(FRAMES)),
+    "hd_colours.mp4": (lambda p: of_hd_colours(p), (48, 64), range(FRAMES)),
     "with spaces, 'quotes\" and ünïcödé 视频.mp4": (lambda p: write(p, options=X264), (48, 64), range(FRAMES)),
     "symlink.mp4": (
         lambda p: p.symlink_to(write(p.parent / "target of a link.mp4", options=X264)), (48, 64), range(FRAMES),
     ),
     "folder/nested.mp4": (lambda p: write(p, options=X264), (48, 64), range(FRAMES)),
 }  # fmt: skip
+
+
+def of_hd_colours(path):
+    """Writes ITU-R BT.709's colours, as videos of high definition have them."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options=X264)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        stream.codec_context.colorspace = Colorspace.ITU709.value
+        for index in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)))
+        container.mux(stream.encode())
 
 
 def turned(path):
@@ -185,6 +200,10 @@ BAD = {  # name: (how it is written, words of the reason)
     "thin.mp4": (
         lambda p: write(p, "mjpeg", "yuvj444p", 1, size=(2, 8000)), "has frames of 192000 x 48 pixels"
     ),
+    "unknown_codec.mp4": (
+        changed(lambda content: content.replace(b"avc1", b"xyz1")), "is of a codec that FFmpeg cannot decode",
+    ),
+    "secret.mp4": (lambda p: write(p).chmod(0), "cannot be opened: Permission denied"),
     "folder.mp4": (lambda p: p.mkdir(), "is a folder"),
     "pipe.mp4": (os.mkfifo, "is not a regular file"),
     "broken_link.mp4": (lambda p: p.symlink_to("nothing.mp4"), "is missing"),
@@ -207,8 +226,16 @@ def prepared(tmp_path_factory):
     done = subprocess.run(
         [*command, f"--output={output}", f"--short_side={HEIGHT}", "--jpeg_quality=98", "--shards=3"],
         capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=obey_permissions,
     )  # fmt: skip
     return done, output
+
+
+def obey_permissions():
+    """Takes from the administrator, if that is who runs the tests, the right to read everything (Linux)."""
+    drop, override, read_search = 24, 1, 2  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    for capability in (override, read_search) if sys.platform == "linux" else ():
+        ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -273,32 +300,16 @@ def test_nothing_good_is_listed(rejects):
     assert sorted(rejects) == sorted(BAD)
 
 
-def test_a_file_without_read_permission_is_rejected(tmp_path):
-    path = write(tmp_path / "secret.mp4")
-    path.chmod(0)
-    for folder in (tmp_path, *tmp_path.parents):  # so that it is the file which may not be read
-        if folder == pathlib.Path(tmp_path.anchor) or folder.stat().st_uid != os.geteuid():
-            break
-        folder.chmod(folder.stat().st_mode | 0o755)
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)  # the administrator may read everything
-    try:
-        with pytest.raises(decode.VideoError, match="cannot be opened: Permission denied"):
-            decode.read_video(str(path))
-    finally:
-        os.seteuid(user)
-
-
-def test_a_video_that_takes_too_long_to_decode_is_rejected(tmp_path, capsys):
-    write(tmp_path / "a.mp4")
-    write(tmp_path / "b.mp4", frames=3)
-    annotations = [Annotation("a.mp4", "x", "train"), Annotation("b.mp4", "x", "train")]
-    with pytest.raises(decode.VideoError, match="takes more than 0 seconds to decode"):
-        decode.read_video(str(tmp_path / "a.mp4"), limits=decode.Limits(decode_seconds=0))
-    options = prepare.Options(str(tmp_path), short_side=24, limits=decode.Limits(frames=5))
+def test_a_video_that_hangs_is_given_up_after_the_time_limit(tmp_path):
+    # A download that was given its full size and then died: FFmpeg looks for the next frame in 64 GB of zeros.
+    os.truncate(write(tmp_path / "endless.mkv"), 2**36)
+    write(tmp_path / "good.mp4")
+    annotations = [Annotation("endless.mkv", "x", "train"), Annotation("good.mp4", "x", "train")]
+    options = prepare.Options(str(tmp_path), short_side=24, limits=decode.Limits(decode_seconds=4))
     prepare.prepare(annotations, str(tmp_path / "data"), options)
-    assert 'a.mp4,x,train,"has 20 frames, more than 5"' in (tmp_path / "data" / "rejects.csv").read_text()
+    rejects = (tmp_path / "data" / "rejects.csv").read_text().splitlines()
+    assert len(rejects) == 2 and rejects[1].startswith("endless.mkv,x,train,takes more than 4 seconds to decode")
+    assert json.loads((tmp_path / "data" / "manifest.json").read_text())["splits"]["train"]["videos"] == 1
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,14 @@ def test_two_pipelines_that_stream_read_different_files(dataset):
     assert set(parts[1]) == {0, 2}
 
 
+def test_a_file_without_videos_is_nobody_s_share(tmp_path, write_records):
+    folder = write_records(tmp_path / "data", {"train": [[80, 80], [], [80, 80]]})
+    dataset = VideoDataset(folder, crop=12, train_jitter=(14, 18), test_short_side=16, cache_megabytes=0)
+    for number in range(2):
+        arguments = dict(batch_size=4, seed=5, repeat=False, input_context=_as_pipeline(number), **SPARSE)
+        assert len(list(pipeline.train_clips(dataset, ["train"], **arguments))) == 1
+
+
 def test_without_flips_the_left_stays_left(tmp_path, write_records):
     import os
 

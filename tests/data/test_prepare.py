@@ -91,6 +91,15 @@ def test_equal_input_gives_equal_bytes_in_any_order_and_a_complete_output_is_reu
         prepare.prepare(annotations[:-1], str(tmp_path / "one"), options)
 
 
+def test_a_video_that_was_missing_and_is_there_now_is_told(tmp_path, videos, write_video):
+    folder, annotations = videos
+    options = prepare.Options(folder, short_side=24)
+    prepare.prepare(annotations, str(tmp_path / "data"), options)
+    write_video(os.path.join(folder, "missing.mp4"))
+    with pytest.raises(UserError, match="the videos that '.*' was made of, found 1 .* such as 'missing.mp4'"):
+        prepare.prepare(annotations, str(tmp_path / "data"), options)
+
+
 def test_without_a_usable_video_nothing_is_left(tmp_path, videos):
     folder, annotations = videos
     with pytest.raises(
@@ -104,6 +113,28 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, videos):
     folder, annotations = videos
     with pytest.raises(UserError, match="expected a new folder or prepared records, found other files"):
         prepare.prepare(annotations, folder, prepare.Options(folder))
+
+
+def test_an_output_that_could_not_get_its_name_is_refused_before_anything_is_decoded(tmp_path, videos):
+    folder, annotations = videos
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken").symlink_to("gone")
+    for output, message in (
+        (tmp_path / "file", "expected a new folder, found a file, or a disk itself, at '.*file'"),
+        (tmp_path / "broken", "expected a new folder, found a file, or a disk itself, at '.*broken'"),
+        (tmp_path / "file" / "data", "expected a folder that can be made, found .*/file"),
+    ):
+        with pytest.raises(UserError, match=f"--output: {message}"):
+            prepare.prepare(annotations, str(output), prepare.Options(folder))
+    assert sorted(os.listdir(tmp_path)) == ["broken", "file", "videos"]
+
+
+def test_a_link_to_an_empty_folder_is_filled(tmp_path, videos):
+    folder, annotations = videos
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "data")
+    prepare.prepare(annotations, str(tmp_path / "link"), prepare.Options(folder, short_side=24))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "data" / "manifest.json").exists()
 
 
 def test_a_stopped_run_goes_on_with_the_missing_shards(tmp_path, videos, monkeypatch):
@@ -124,8 +155,11 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(tmp_path, videos, monkeyp
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare(annotations, str(output), options)
     assert not output.exists()
+    with pytest.raises(UserError, match="begun with the same .*, found '.*data.partial' begun with others"):
+        prepare.prepare(annotations[1:], str(output), options)
     first = tmp_path / "data.partial" / "train-00000-of-00002.tfrecord"
     written_at = first.stat().st_mtime_ns
+    (tmp_path / "data.partial" / "labels.json.0.tmp").write_text("of a worker that was killed")
     prepare.prepare(annotations, str(output), options)
     assert (output / first.name).stat().st_mtime_ns == written_at
     assert _contents(output) == _contents(tmp_path / "whole")

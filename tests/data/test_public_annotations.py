@@ -73,6 +73,7 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path, clips, capsys):
     [
         ("label,youtube_id,split\na,b,train\n", r"--kinetics: expected the columns .* \(no time_start, time_end\)"),
         (TRAIN.replace("84", "later"), "expected time_start and time_end in seconds in line 2 of .*'later' and '94'"),
+        (TRAIN.replace("84", "inf"), "expected time_start and time_end in seconds in line 2 of .*'inf' and '94'"),
         (TRAIN.replace("94,train", "94,holdout"), "expected the split train, validation, test in line 2 .*'holdout'"),
         (TRAIN + TRAIN.splitlines()[1].replace("train", "test"), "'testifying' in train and, in line 5 of .* in test"),
     ],
@@ -146,6 +147,7 @@ def test_the_test_split_without_labels_is_left_out_and_counted(something, capsys
         ("train.json", "{}", "expected a JSON list in .*train.json', found dict"),
         ("train.json", "[", "expected a JSON list in .*train.json', found Expecting value"),
         ("train.json", '[{"template": "a"}]', "expected an object with an id in entry 1 of .*train.json'"),
+        ("train.json", '[{"id": "1", "template": 5}]', "expected a template in words in entry 1 of .*, found 5"),
         ("all.json", "[]", "expected one of train, validation, test in the file's name, found 'all.json'"),
     ],
 )

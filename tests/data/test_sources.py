@@ -1,9 +1,11 @@
 import collections
+import os
+import sys
 
 import pytest
 
 from tsnet_tf.data.annotations import Annotation, label_map, read_labels
-from tsnet_tf.data.sources import class_folders, csv_file
+from tsnet_tf.data.sources import class_folders, csv_file, kinetics
 from tsnet_tf.errors import UserError
 
 
@@ -15,16 +17,28 @@ def _csv(folder, text):
 
 def test_annotations_are_sorted_and_other_columns_are_left_alone(tmp_path):
     path = _csv(tmp_path, "split,path,seconds,label\ntest,z.mp4,3,run\nval, a.mp4,2,walk\n")
-    assert csv_file.read(path) == [
+    assert csv_file.read(path, split_seed=0) == [
         Annotation("a.mp4", "walk", "validation"),
         Annotation("z.mp4", "run", "test"),
     ]
 
 
+def test_without_a_column_of_splits_a_tenth_of_each_class_is_held_out_twice(tmp_path):
+    rows = [f"{label}/{number}.mp4,{label}" for label in ("run", "walk") for number in range(20)]
+    found = csv_file.read(_csv(tmp_path, "\n".join(["path,label", *rows])), split_seed=0)
+    assert collections.Counter((a.label, a.split) for a in found) == {
+        (label, split): 16 if split == "train" else 2
+        for label in ("run", "walk")
+        for split in ("train", "validation", "test")
+    }
+    assert found == csv_file.read(_csv(tmp_path, "\n".join(["path,label", *rows[::-1]])), split_seed=0)
+    assert found != csv_file.read(_csv(tmp_path, "\n".join(["path,label", *rows])), split_seed=1)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("file,label,split\na.mp4,run,train\n", r"expected the columns path, label, split .* found file.* \(no path\)"),
+        ("file,label,split\na.mp4,run,train\n", r"expected the columns path, label in .* found file.* \(no path\)"),
         ("", "found an empty file"),
         ("path,label,split\n", "expected one row per video .* found none"),
         ("path,label,split\na.mp4,,train\n", "expected a label in line 2 of"),
@@ -38,12 +52,12 @@ def test_annotations_are_sorted_and_other_columns_are_left_alone(tmp_path):
 )
 def test_a_faulty_file_is_named_with_the_fault(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
-        csv_file.read(_csv(tmp_path, text))
+        csv_file.read(_csv(tmp_path, text), split_seed=0)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="--annotations: expected a CSV file, found nothing at '.*gone.csv'"):
-        csv_file.read(str(tmp_path / "gone.csv"))
+        csv_file.read(str(tmp_path / "gone.csv"), split_seed=0)
 
 
 def _touch(folder, *paths):
@@ -58,6 +72,24 @@ def test_folders_may_name_splits(tmp_path):
         Annotation("train/run/b.mp4", "run", "train"),
         Annotation("val/walk/a.MP4", "walk", "validation"),
     ]
+
+
+def test_a_class_without_a_video_is_told(tmp_path, capsys):
+    _touch(tmp_path, "run/b.mp4", "sit/deeper/a.mp4", "walk/a.txt")
+    assert [a.label for a in class_folders.read(str(tmp_path), split_seed=0)] == ["run"]
+    assert capsys.readouterr().err == (
+        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/sit'\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+def test_a_name_that_is_not_in_utf_8_is_told(tmp_path):
+    _touch(tmp_path, "run/b.mp4")
+    (tmp_path / "run" / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"")
+    with pytest.raises(UserError, match=r"--class_folders: expected names in UTF-8 in '.*/run', found b'caf\\xe9.mp4'"):
+        class_folders.read(str(tmp_path), split_seed=0)
+    with pytest.raises(UserError, match="--videos: expected names in UTF-8 in '.*/run/'"):
+        kinetics._clips(str(tmp_path))
 
 
 def test_folders_without_splits_are_split_per_class_by_seed(tmp_path):

@@ -39,6 +39,13 @@ def test_a_missing_folder_or_label_map_is_an_error(tmp_path):
         VideoDataset(str(tmp_path)).labels()
 
 
+def test_a_torn_manifest_is_an_error(tmp_path, write_records):
+    dataset = VideoDataset(write_records(tmp_path / "data", {"train": [[8]]}))
+    (tmp_path / "data" / "manifest.json").write_text('{"splits": {"train": {"vid')
+    with pytest.raises(UserError, match="expected what bin/prepare_data.py wrote, found in '.*manifest.json': "):
+        dataset.num_videos(["train"])
+
+
 def test_a_missing_split_or_file_is_an_error(tmp_path, write_records):
     dataset = VideoDataset(write_records(tmp_path / "data", {"train": [[8]], "validation": [[]]}))
     with pytest.raises(UserError, match=r"expected a split of '.*' \(train\), found 'test'"):

@@ -20,7 +20,23 @@ SPLIT_NAMES = {
     "valid": "validation",
     "test": "test",
 }
-VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
+_SHARE_HELD_OUT = 0.1  # of each class, once for validation and once for test, where nobody says which
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".webm",
+    ".avi",
+    ".mkv",
+    ".mov",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".3gp",
+    ".ogv",
+    ".ts",
+    ".mts",
+)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -52,6 +68,18 @@ def read_text(path: str, flag: str, kind: str) -> str:
             raise UserError(f"{flag}: expected {kind} in UTF-8, found in '{path}': {error}") from error
 
 
+def list_folder(folder: str, flag: str) -> list[str]:
+    """Returns the names in a folder, sorted; without the slash that object stores put after those of folders.
+
+    Raises:
+      UserError: a name is not in UTF-8, so that it can be written neither into records nor into a list of rejects.
+    """
+    try:
+        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{flag}: expected names in UTF-8 in '{folder}', found {error.object!r}") from error
+
+
 def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Annotation]:
     """Sorts annotations by path; the same one twice counts once.
 
@@ -71,6 +99,29 @@ def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Ann
                 f"{first.split} and, in {where}, as '{annotation.label}' in {annotation.split}"
             )
     return sorted(found.values())
+
+
+def hold_out(videos: Iterable[tuple[str, str]], seed: int) -> list[Annotation]:
+    """Draws which videos of each class are for validation and for test: a tenth each, at least one of three videos.
+
+    Args:
+      videos: path and label of each.
+      seed: draws them; a video's split does not depend on the order.
+
+    Returns:
+      Annotations sorted by path.
+    """
+    classes: dict[str, list[str]] = {}
+    for path, label in videos:
+        classes.setdefault(label, []).append(path)
+    found = []
+    for label, paths in classes.items():
+        shuffled = sorted(paths, key=lambda path: stable_hash(seed, path))
+        held_out = max(round(_SHARE_HELD_OUT * len(paths)), 1 if len(paths) >= 3 else 0)
+        splits = ["validation"] * held_out + ["test"] * held_out
+        splits += ["train"] * (len(paths) - len(splits))
+        found += [Annotation(path, label, split) for path, split in zip(shuffled, splits, strict=True)]
+    return sorted(found)
 
 
 def read_labels(path: str, flag: str = "--labels") -> list[str]:

@@ -37,7 +37,8 @@ class Limits:
       seconds: duration.
       frames: number.
       pixels: of a frame, as stored and as resized. The default is just above 8K UHD.
-      decode_seconds: time that decoding may take, looked at between two packets.
+      decode_seconds: time that decoding may take, looked at between two packets; opening the file, or reading on to
+        the next packet, is interrupted after as long.
     """
 
     seconds: float = 600.0
@@ -71,13 +72,11 @@ class Video:
         started = time.monotonic()
         try:
             for packet in self._container.demux(self._stream):
-                if self._limits and time.monotonic() - started > self._limits.decode_seconds:
-                    raise VideoError(
-                        f"takes more than {self._limits.decode_seconds:g} seconds to decode (frame {len(self.times)})"
-                    )
+                self._check_time(started)
                 for frame in packet.decode():
                     yield self._picture(frame)
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._check_time(started)  # then it was interrupted
             raise VideoError(f"cannot be decoded after {len(self.times)} frames: {_reason(error)}") from error
         self._check_length()
 
@@ -131,6 +130,12 @@ class Video:
         if self._limits and (width * height > self._limits.pixels or max(width, height) > _LONGEST_SIDE):
             raise VideoError(
                 f"has frames of {width} x {height} pixels, more than {self._limits.pixels} or {_LONGEST_SIDE} on a side"
+            )
+
+    def _check_time(self, started: float) -> None:
+        if self._limits and time.monotonic() - started > self._limits.decode_seconds:
+            raise VideoError(
+                f"takes more than {self._limits.decode_seconds:g} seconds to decode (frame {len(self.times)})"
             )
 
     def _check_length(self) -> None:
@@ -190,13 +195,15 @@ def open_video(
     if isinstance(source, str):
         _check_file(source)
     try:
-        container = av.open(source)
+        container = av.open(source, timeout=limits and limits.decode_seconds)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"cannot be opened: {_reason(error)}") from error
     with container:
         streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
             raise VideoError("has no video stream")
+        if streams[0].codec_context is None:
+            raise VideoError("is of a codec that FFmpeg cannot decode")
         yield Video(container, streams[0], short_side, limits)
 
 

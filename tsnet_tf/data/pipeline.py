@@ -268,7 +268,7 @@ def _clips_from_files(
     Each pipeline reads files of its own, so the sequence depends on how many there are. What is skipped is read at most
     once round, and not decoded.
     """
-    shards = dataset.shards(splits)
+    shards = [(path, count) for path, count in dataset.shards(splits) if count]  # of some, every video was rejected
     if len(shards) < pipelines:
         raise UserError(
             f"expected at least one file per input pipeline ({pipelines}), found {len(shards)}; use --shards"

@@ -30,7 +30,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tsnet_tf import atomic, console, filesystems
 from tsnet_tf.data.annotations import SPLITS, Annotation, draw_classes, label_map, of_classes, stable_hash
 from tsnet_tf.data.decode import Limits
-from tsnet_tf.data.shards import Report, Shard, plan_shards, read_report, write_shard
+from tsnet_tf.data.shards import MISSING, Report, Shard, location_of, plan_shards, read_report, write_shard
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
@@ -97,10 +97,10 @@ def prepare(
     plan = plan_shards(annotations, options.shards)
     rows = sorted(map(dataclasses.astuple, annotations))
     fingerprint = stable_hash(_FORMAT, json.dumps([dataclasses.asdict(options), labels, rows]))
-    if _is_complete(output, fingerprint):
+    if _is_complete(output, fingerprint, options.videos):
         return
     # Records are read as they are from the folder's real name on object stores, where a rename copies every byte.
-    folder = output if "://" in output else f"{output}.partial"
+    folder = output if "://" in output else f"{os.path.realpath(output)}.partial"
     _start_or_resume(folder, fingerprint)
     with _watched(folder, plan):
         _run_pipeline(plan, folder, options, labels, beam_options)
@@ -116,11 +116,13 @@ def prepare(
         )
     _write_rejects(os.path.join(folder, REJECTS), rejects)
     atomic.write_json(os.path.join(folder, LABELS), labels)
-    for name in [shard.report_name for shard in plan] + [_PLAN]:
-        tf.io.gfile.remove(os.path.join(folder, name))
+    for name in tf.io.gfile.listdir(folder):
+        if name.endswith((".report.json", ".tmp")):  # the second of workers that were killed
+            tf.io.gfile.remove(os.path.join(folder, name))
     atomic.write_json(os.path.join(folder, MANIFEST), _manifest(plan, reports, rejects, labels, options, fingerprint))
+    tf.io.gfile.remove(os.path.join(folder, _PLAN))
     if folder != output:
-        os.replace(folder, output)
+        os.replace(folder, os.path.realpath(output))
     console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
     if rejects:
         console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
@@ -202,36 +204,65 @@ def _watched(folder: str, plan: Sequence[Shard]) -> Iterator[None]:
             look()
 
 
-def _is_complete(output: str, fingerprint: str) -> bool:
+def _is_complete(output: str, fingerprint: str, videos: str) -> bool:
     manifest_path = os.path.join(output, MANIFEST)
     if not tf.io.gfile.exists(manifest_path):
-        if "://" not in output and os.path.isdir(output) and os.listdir(output):
-            raise UserError(f"--output: expected a new folder or prepared records, found other files in '{output}'")
+        _check_new(output)
         return False
-    with tf.io.gfile.GFile(manifest_path) as file:
-        manifest = json.load(file)
+    manifest = _read_json(manifest_path)
     if manifest.get("fingerprint") != fingerprint:
         raise UserError(
             f"--output: expected a new folder or records of the same annotations and options, found in '{output}' "
             f"records of {manifest.get('options')}; delete it or choose another folder"
         )
     rejected = manifest["rejected"]["total"]
-    left_out = f" ({rejected} left out, see {os.path.join(output, REJECTS)})" if rejected else ""
+    rejects = os.path.join(output, REJECTS)
+    left_out = f" ({rejected} left out, see {rejects})" if rejected else ""
+    with tf.io.gfile.GFile(rejects) as file:
+        missing = [row["path"] for row in csv.DictReader(file) if row["reason"] == MISSING]
+    found = [path for path in missing if tf.io.gfile.exists(location_of(videos, path))]
+    if found:
+        raise UserError(
+            f"--output: expected a new folder, or the videos that '{output}' was made of, found {len(found)} that were "
+            f"missing then, such as '{found[0]}'; delete it or choose another folder"
+        )
     console.say(f"prepare: {output} is complete, reused{left_out}")
     return True
+
+
+def _check_new(output: str) -> None:
+    """Refuses at once what could not be written, or given its name, hours later."""
+    if "://" not in output and os.path.lexists(output) and (not os.path.isdir(output) or os.path.ismount(output)):
+        raise UserError(f"--output: expected a new folder, found a file, or a disk itself, at '{output}'")
+    if tf.io.gfile.isdir(output) and tf.io.gfile.listdir(output) and not tf.io.gfile.exists(f"{output}/{_PLAN}"):
+        raise UserError(f"--output: expected a new folder or prepared records, found other files in '{output}'")
 
 
 def _start_or_resume(folder: str, fingerprint: str) -> None:
     """Makes the folder, or keeps the finished shards of a stopped run with the same input."""
     plan_path = os.path.join(folder, _PLAN)
     if tf.io.gfile.exists(plan_path):
-        with tf.io.gfile.GFile(plan_path) as file:
-            if json.load(file).get("fingerprint") == fingerprint:
-                return
+        if _read_json(plan_path).get("fingerprint") == fingerprint:
+            return
+        raise UserError(
+            f"--output: expected a new folder or one that was begun with the same annotations and options, found "
+            f"'{folder}' begun with others; delete it or choose another folder"
+        )
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)
-    tf.io.gfile.makedirs(folder)
+    try:
+        tf.io.gfile.makedirs(folder)
+    except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
+        raise UserError(f"--output: expected a folder that can be made, found {error.message}") from error
     atomic.write_json(plan_path, {"fingerprint": fingerprint})
+
+
+def _read_json(path: str) -> dict:
+    with tf.io.gfile.GFile(path) as file:
+        try:
+            return json.load(file)
+        except ValueError as error:
+            raise UserError(f"--output: expected a JSON file, found in '{path}': {error}") from error
 
 
 def _manifest(

@@ -168,7 +168,7 @@ def read(path: tf.Tensor, count: tf.Tensor, faults: Faults) -> tf.data.Dataset:
             return _in_python(lambda *values: faults.add_end(*values), path, read_so_far, count)
 
         at_the_end = number < 0
-        return tf.cond(at_the_end & tf.not_equal(read_so_far, count), tell, lambda: ~at_the_end)
+        return tf.cond(at_the_end & tf.not_equal(read_so_far, count), tell, lambda: ~at_the_end & (number < count))
 
     numbered = records.concatenate(end).scan(np.int64(0), note).filter(told_at_the_end)
     return numbered.map(lambda number, record, _: (path, number, record))

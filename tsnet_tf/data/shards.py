@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import uuid
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -21,6 +22,7 @@ from tsnet_tf import atomic
 from tsnet_tf.data import decode, schema
 from tsnet_tf.data.annotations import SPLITS, Annotation, stable_hash
 
+MISSING = "is missing"  # the reason of a video that is not there
 _VIDEOS_PER_SHARD = 32
 _MOST_SHARDS = 1024
 _LARGEST_RECORD = 2**30  # bytes; a protocol buffer ends at twice that
@@ -98,8 +100,9 @@ def write_shard(
     if tf.io.gfile.exists(report_path):
         return
     path = os.path.join(folder, shard.name)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"  # a runner may let two workers write the same shard
     frames, classes, rejects = 0, collections.Counter(), []
-    with tf.io.TFRecordWriter(f"{path}.tmp") as writer:
+    with tf.io.TFRecordWriter(temporary) as writer:
         for annotation in shard.annotations:
             try:
                 record, count = _record(annotation, videos, label_indices, short_side, jpeg_quality, limits)
@@ -109,7 +112,7 @@ def write_shard(
             writer.write(record)
             classes[annotation.label] += 1
             frames += count
-    tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
     size, digest = checksum(path)
     report = Report(sum(classes.values()), frames, size, digest, dict(sorted(classes.items())), rejects)
     atomic.write_json(report_path, dataclasses.asdict(report))
@@ -129,6 +132,11 @@ def checksum(path: str) -> tuple[int, str]:
             size += len(chunk)
             digest.update(chunk)
     return size, digest.hexdigest()
+
+
+def location_of(videos: str, path: str) -> str:
+    """Returns where a video is, of a path in the annotations and the folder that it may be relative to."""
+    return path if "://" in path else os.path.join(videos, path)
 
 
 def _record(
@@ -164,10 +172,10 @@ def _record(
 
 
 def _source(videos: str, path: str) -> str | io.BytesIO:
-    location = path if "://" in path else os.path.join(videos, path)
+    location = location_of(videos, path)
     try:
         if not tf.io.gfile.exists(location):
-            raise decode.VideoError("is missing")
+            raise decode.VideoError(MISSING)
         if tf.io.gfile.isdir(location):
             raise decode.VideoError("is a folder")
         if "://" not in location:

@@ -127,7 +127,7 @@ class VideoDataset:
         """Returns the labels in the order of their indices.
 
         Raises:
-          UserError: the folder or the label map is missing.
+          UserError: the folder or the label map is missing or damaged.
         """
         return self._read(LABELS)
 
@@ -135,7 +135,7 @@ class VideoDataset:
         """Returns what the preparation wrote down: counts, checksums, rejected videos, options.
 
         Raises:
-          UserError: the folder or the manifest is missing.
+          UserError: the folder or the manifest is missing or damaged.
         """
         return self._read(MANIFEST)
 
@@ -172,4 +172,7 @@ class VideoDataset:
                 f"found {found}"
             )
         with tf.io.gfile.GFile(path) as file:
-            return json.load(file)
+            try:
+                return json.load(file)
+            except ValueError as error:
+                raise UserError(f"expected what bin/prepare_data.py wrote, found in '{path}': {error}") from error

@@ -1,18 +1,20 @@
-"""A CSV file with the columns path, label and split."""
+"""A CSV file with the columns path and label, and perhaps split."""
 
 from __future__ import annotations
 
 import csv
 import io
 
-from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, read_text
+from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text
 from tsnet_tf.errors import UserError
 
-COLUMNS = ("path", "label", "split")
+COLUMNS = ("path", "label")
 
 
-def read(path: str) -> list[Annotation]:
+def read(path: str, *, split_seed: int) -> list[Annotation]:
     """Reads a CSV file with the columns path, label and split; other columns are left alone.
+
+    Without the column split, some videos are held out (`hold_out`).
 
     Returns:
       Annotations sorted by path.
@@ -20,19 +22,21 @@ def read(path: str) -> list[Annotation]:
     Raises:
       UserError: the file is missing, lacks a column, or has a row that is incomplete, repeated or of no known split.
     """
-    annotations: dict[str, Annotation] = {}
+    rows: dict[str, dict[str, str]] = {}
     for row, where in rows_of(path, "--annotations", COLUMNS):
-        values = {column: row[column] for column in COLUMNS}
-        for column, value in values.items():
-            if not value:
+        for column in (*COLUMNS, "split"):
+            if column in row and not row[column]:
                 raise UserError(f"--annotations: expected a {column} in {where}, found none")
-        split = split_of(values["split"], "--annotations", where)
-        if values["path"] in annotations:
-            raise UserError(f"--annotations: expected each video once, found '{values['path']}' again in {where}")
-        annotations[values["path"]] = Annotation(values["path"], values["label"], split)
-    if not annotations:
+        if "split" in row:
+            row["split"] = split_of(row["split"], "--annotations", where)
+        if row["path"] in rows:
+            raise UserError(f"--annotations: expected each video once, found '{row['path']}' again in {where}")
+        rows[row["path"]] = row
+    if not rows:
         raise UserError(f"--annotations: expected one row per video in '{path}', found none")
-    return sorted(annotations.values())
+    if all("split" in row for row in rows.values()):
+        return sorted(Annotation(row["path"], row["label"], row["split"]) for row in rows.values())
+    return hold_out(((row["path"], row["label"]) for row in rows.values()), split_seed)
 
 
 def rows_of(path: str, flag: str, needed: tuple[str, ...]) -> list[tuple[dict[str, str], str]]:

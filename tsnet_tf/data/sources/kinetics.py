@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data.annotations import VIDEO_SUFFIXES, Annotation, unique
+from tsnet_tf.data.annotations import VIDEO_SUFFIXES, Annotation, list_folder, unique
 from tsnet_tf.data.sources import csv_file
 from tsnet_tf.errors import UserError
 
@@ -54,7 +54,7 @@ def read(paths: Sequence[str], videos: str) -> list[Annotation]:
 def _clip_name(row: dict[str, str], where: str) -> str:
     try:
         start, end = (round(float(row[column])) for column in ("time_start", "time_end"))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(
             f"{FLAG}: expected time_start and time_end in seconds in {where}, found '{row['time_start']}' and "
             f"'{row['time_end']}'"
@@ -71,8 +71,8 @@ def _clips(videos: str) -> dict[str, str]:
     folders = [""]
     while folders:
         folder = folders.pop()
-        for name in tf.io.gfile.listdir(os.path.join(videos, folder)):
-            path = f"{folder}{name.rstrip('/')}"
+        for name in list_folder(os.path.join(videos, folder), "--videos"):
+            path = f"{folder}{name}"
             match = _CLIP.match(name)
             if match:
                 found.setdefault(match[1], []).append(path)

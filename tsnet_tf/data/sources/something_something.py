@@ -38,6 +38,8 @@ def read(paths: Sequence[str]) -> list[Annotation]:
             if not template:
                 unlabelled += 1
                 continue
+            if not isinstance(template, str):
+                raise UserError(f"{FLAG}: expected a template in words in {where}, found {json.dumps(template)[:60]}")
             label = template.replace("[", "").replace("]", "")
             annotations.append((Annotation(f"{entry['id']}.webm", label, split), where))
     if not annotations:
