@@ -81,7 +81,7 @@ def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:
     for row, (name, metrics) in enumerate(runs.items()):
         for axes, panel in zip(grid[row], panels, strict=True):
             _draw_panel(axes, panel, metrics, theme)
-        grid[row][0].set_ylabel(name, fontweight="bold")
+        grid[row][0].set_ylabel(figures.plain(name), fontweight="bold")
     for axes in grid[-1]:
         axes.set_xlabel("step")
     return figure
