@@ -184,13 +184,13 @@ def test_half_finished_search_has_a_page_that_says_so(tmp_path, capsys):
     for file in ("genotype.json", "summary.json"):
         line = f"sparse: no {file}: it is still running or ended early, after step 1"
         assert line in page and line in said
-    assert "stopped after step 1" in page
+    assert "unfinished, after step 1" in page
 
 
 def test_run_that_failed_before_its_first_report(tmp_path):
     (tmp_path / "config.gin").write_text("search.name = 'sparse'\n")
     assert names(report(str(tmp_path))) == set()
-    assert "it ended before its first report" in (tmp_path / "report.html").read_text()
+    assert "unfinished, before its first report" in (tmp_path / "report.html").read_text()
 
 
 def test_unfinished_progressive_search_says_so(tmp_path, capsys):

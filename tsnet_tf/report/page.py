@@ -159,7 +159,7 @@ def _step(run: Run) -> list[str]:
     parts, s = _parts(run.genotype or run.space), run.summary
     row = [escape(run.name), *("\u2713" if part else "" for part in parts)]
     if s is None:
-        return [*row, *["\u2013"] * 5, f"stopped after {run.step}"]
+        return [*row, f"unfinished, {run.reached}", *["\u2013"] * 5]
     start, end = s["entropy_nats"]["start"], s["entropy_nats"]["end"]
     return [
         *row,
@@ -196,7 +196,7 @@ def _training(run: Run) -> list[str]:
     s, e = run.summary, run.evaluation
     row = [escape(run.name)]
     if s is None:
-        row += [f"stopped after {run.step}", *["\u2013"] * 3]
+        row += [f"unfinished, {run.reached}", *["\u2013"] * 3]
     else:
         row += [number(s["steps"], f"{s['steps']}"), number(s["gmacs"], f"{s['gmacs']:.4g}")]
         row += [number(s["params_m"], f"{s['params_m']:.3g}"), number(s["seconds"], f"{s['seconds']:.0f}")]

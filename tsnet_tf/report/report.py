@@ -85,12 +85,13 @@ def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Pict
         written += drawing.draw(finished[-1].genotype, os.path.join(output, "architecture"))
     for run in (run for run in runs if run.space and distribution.recorded(run.metrics)):
         arguments = run.space, run.metrics
+        step = f"step {distribution.recorded(run.metrics)[-1]['step']}"
         files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
-        alt = f"Probabilities of {run.name} from the start to {run.step}"
+        alt = f"Probabilities of {run.name} from the start to {step}"
         add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate, its colour the probability.")
         files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
-        alt = f"Probability of every candidate of {run.name} at {run.step}"
-        add("Search", files, alt, f"{run.name}: every candidate's probability at {run.step}.", small=True)
+        alt = f"Probability of every candidate of {run.name} at {step}"
+        add("Search", files, alt, f"{run.name}: every candidate's probability at {step}.", small=True)
     searched = {run.name: run.metrics for run in runs if any("entropy" in row for row in run.metrics)}
     if searched:
         files = curves.draw_curves(searched, os.path.join(output, "curves"))

@@ -57,9 +57,9 @@ class Run:
         return _setting(self.config, "search.after")
 
     @property
-    def step(self) -> str:
-        """Name of the last recorded step, such as "step 40"."""
-        return f"step {self.metrics[-1]['step']}" if self.metrics else "the first report"
+    def reached(self) -> str:
+        """How far it has come, such as "after step 40"."""
+        return _reached(self.metrics)
 
 
 def runs_of(workdir: str, name: str, prefix: str = "") -> list[Run]:
@@ -108,10 +108,8 @@ def _read(name: str, folder: str) -> Run:
     path = os.path.join(folder, "metrics.jsonl")
     metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
     if not metrics:
-        missing.append(f"{name}: no metrics.jsonl: it ended before its first report")
-    reached = (
-        f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
-    )
+        missing.append(f"{name}: no metrics.jsonl: nothing has been recorded")
+    reached = f"it is still running or ended early, {_reached(metrics)}"
     space = content("space.json", lambda text: genotype.loads(text.decode(), f"{name}/space.json"))
     evaluation = content("evaluation.json", json.loads)
     command = f"bin/evaluate.py --workdir={folder}"
@@ -138,6 +136,10 @@ def _read(name: str, folder: str) -> Run:
     if not run.search and run.summary and run.evaluation is None:
         missing.append(f"{name}: no evaluation.json: it has not been evaluated ({command})")
     return dataclasses.replace(run, missing=tuple(missing))
+
+
+def _reached(metrics: list[dict]) -> str:
+    return f"after step {metrics[-1]['step']}" if metrics else "before its first report"
 
 
 def _in_order(runs: list[Run]) -> list[Run]:
