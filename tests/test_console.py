@@ -30,10 +30,10 @@ def in_a_pipe(level):
     return done.stdout
 
 
-def on_a_terminal(level, columns=80):
+def on_a_terminal(level, columns=80, kind="xterm-256color"):
     """Everything that the process writes to its terminal."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "24"}
+    environment = {**os.environ, "TERM": kind, "COLUMNS": str(columns), "LINES": "24"}
     process = subprocess.Popen([*COMMAND, level], stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
     os.close(theirs)
     content = b""
@@ -64,6 +64,11 @@ def test_plain_lines_where_there_is_no_terminal():
     assert lines[1] == f"search: sparse: 15/30  {FIGURES}"  # how fast it is cannot be said yet
     assert lines[2] == f"search: sparse: 30/30, done  {FIGURES}"
     assert "A table" in lines[3] and "75.1" in said
+
+
+def test_plain_lines_on_a_terminal_that_cannot_draw():
+    said = on_a_terminal("normal", 120, kind="dumb")
+    assert "\x1b" not in said and f"search: sparse: 15/30  {FIGURES}" in said
 
 
 def test_quiet_keeps_results_and_warnings():

@@ -114,7 +114,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[_Bar]:
       total: number of steps in all.
       done: number of steps already done when the bar starts (a resumed run).
     """
-    if _level != NORMAL or not _console.is_terminal:
+    if _level != NORMAL or not _console.is_interactive:
         yield _Bar(title, total, done, None)
         return
     columns = (

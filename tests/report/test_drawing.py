@@ -1,12 +1,15 @@
 """The drawing shows every choice of the architecture."""
 
+import dataclasses
+import itertools
 import re
 
 import matplotlib
 import pytest
 
-from tsnet_tf.report.drawing import draw, figure_of
-from tsnet_tf.report.figures import DARK, LIGHT
+from tsnet_tf.report.drawing import FUSION_ARROWS, draw, figure_of
+from tsnet_tf.report.figures import DARK, LIGHT, STYLE
+from tsnet_tf.report.page import CSS
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
@@ -87,6 +90,12 @@ def test_no_text_overlaps_or_is_cut(assert_readable, name):
     assert_readable(figure_of(HAND_MADE if name == "hand-made" else genotype.load(name), LIGHT))
 
 
+def test_large_expansions_of_a_users_space_stay_between_the_lines(assert_readable):
+    groups = [dataclasses.replace(g, expansion=(8.0 + 4 * i,)) for i, g in enumerate(HAND_MADE.sparse.groups)]
+    streams = (dataclasses.replace(HAND_MADE.sparse, groups=tuple(groups)), HAND_MADE.dense)
+    assert_readable(figure_of(dataclasses.replace(HAND_MADE, streams=streams), LIGHT))
+
+
 def test_light_and_dark(tmp_path):
     files = draw(HAND_MADE, str(tmp_path / "a"))
     assert [path.removeprefix(str(tmp_path)) for path in files] == ["/a.png", "/a.svg", "/a_dark.png", "/a_dark.svg"]
@@ -116,3 +125,15 @@ def test_contrast_is_wcag_aa(theme):
         assert min(contrast(text, theme.paper), contrast(text, theme.panel)) >= 4.5
     for line in (theme.first, theme.second):
         assert contrast(line, theme.paper) >= 4.5
+    for line in STYLE["axes.prop_cycle"].by_key()["color"]:
+        assert contrast(line, theme.paper) >= 3
+    for arrow in FUSION_ARROWS.values():
+        assert contrast(arrow.colour, theme.panel) >= 3
+
+
+def test_contrast_of_the_page_is_wcag_aa():
+    themes = [dict(re.findall(r"--(\w+): (#\w+)", part)) for part in re.findall(r":root {([^}]+)}", CSS.read_text())]
+    assert len(themes) == 2
+    for theme in themes:
+        for text, paper in itertools.product(("ink", "pale", "link", "warn"), ("paper", "panel")):
+            assert contrast(theme[text], theme[paper]) >= 4.5, (text, paper)

@@ -15,13 +15,14 @@ from tsnet_tf.report import drawing, figures
 from tsnet_tf.report.curves import read_metrics
 from tsnet_tf.report.figures import DARK, LIGHT
 from tsnet_tf.report.report import report
+from tsnet_tf.report.run import runs_of
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, restrict, values_of
 
 SMALL = table1(resolution=64, sparse_width=0.25, depths=((1,),) * 4, hidden=8, classes=4)
-SECTIONS = ["Summary", "Architecture", "Search", "Accuracy and cost", "Confusion matrix", "Test clips"]
+SECTIONS = ["Summary", "Architecture", "Search", "Training", "Accuracy and cost", "Confusion matrix", "Test clips"]
 SECTIONS += ["Configuration", "Versions and commands"]
 REACHABLE = "a, summary, details[open] [tabindex], section > div[tabindex], figure [tabindex], section > pre"
 
@@ -51,9 +52,7 @@ def write_run(folder, started=0, with_genotype=True):
     if with_genotype:
         space = table1(name=folder.name, resolution=64, sparse_width=0.25, depths=((1,),) * 4, hidden=8, classes=4)
         (folder / "genotype.json").write_text(genotype.dumps(smallest(space)))
-    rows = [
-        {"step": s, "loss": 2.0 - s, "entropy": 9.0 - s, "expected_gmacs": 1.5, "target_gmacs": 1.4} for s in (0, 1)
-    ]
+    rows = [{"step": s, "loss": 2.0 - s, "accuracy": 0.5 * s} for s in (0, 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -127,7 +126,7 @@ def test_progressive_search_in_the_order_of_its_steps(tmp_path):
     (tmp_path / "data").mkdir()
     written = report(str(tmp_path))
     steps = [f"architecture_{name}" for name in ("sparse", "attention", "a_last_training")]
-    assert names(written) == both_themes(*steps, "architecture", "curves")
+    assert names(written) == both_themes(*steps, "architecture", "training_curves")
     # The last run's architecture is the final one.
     final = (tmp_path / "report" / "architecture.svg").read_text()
     assert final == (tmp_path / "report" / "architecture_a_last_training.svg").read_text()
@@ -135,10 +134,21 @@ def test_progressive_search_in_the_order_of_its_steps(tmp_path):
     assert written[-1] == str(tmp_path / "report.html")
 
 
+def test_a_copy_whose_times_say_nothing_is_in_order(tmp_path):
+    after = {"attention": "dense_fusion", "dense_fusion": "sparse", "sparse": None, "again": "again"}
+    write_run(tmp_path / "train", started=0)
+    for started, (name, before) in enumerate(after.items(), start=1):
+        write_run(tmp_path / name)
+        (tmp_path / name / "config.gin").write_text(f"search.after = {before!r}\nsearch.name = {name!r}\n")
+        os.utime(tmp_path / name / "config.gin", (1e9 + started, 1e9 + started))
+    found = [run.name for run in runs_of(str(tmp_path), "whole")]
+    assert found == ["sparse", "dense_fusion", "attention", "again", "train"]
+
+
 def test_everything_of_a_finished_search_is_in_the_page(tmp_path):
     write_whole(tmp_path)
     pictures = ("architecture", "architecture_sparse", "architecture_train", "film_strip_sparse", "heat_map_sparse")
-    pictures += ("curves", "trade_off", "confusion_train", "samples_train")
+    pictures += ("curves", "training_curves", "trade_off", "confusion_train", "samples_train")
     assert names(report(str(tmp_path))) == both_themes(*pictures)
     page = (tmp_path / "report.html").read_text()
     assert "What is missing" not in page
@@ -161,7 +171,7 @@ def test_page_asks_for_nothing(tmp_path):
 
 def test_single_run(tmp_path):
     write_run(tmp_path / "run")
-    assert names(report(str(tmp_path / "run"))) == both_themes("architecture", "architecture_run", "curves")
+    assert names(report(str(tmp_path / "run"))) == both_themes("architecture", "architecture_run", "training_curves")
 
 
 def test_half_finished_search_has_a_page_that_says_so(tmp_path, capsys):
@@ -174,13 +184,43 @@ def test_half_finished_search_has_a_page_that_says_so(tmp_path, capsys):
     for file in ("genotype.json", "summary.json"):
         line = f"sparse: no {file}: it is still running or ended early, after step 1"
         assert line in page and line in said
-    assert "stopped after step 1" in page
+    assert "unfinished, after step 1" in page
 
 
 def test_run_that_failed_before_its_first_report(tmp_path):
     (tmp_path / "config.gin").write_text("search.name = 'sparse'\n")
     assert names(report(str(tmp_path))) == set()
-    assert "it ended before its first report" in (tmp_path / "report.html").read_text()
+    assert "unfinished, before its first report" in (tmp_path / "report.html").read_text()
+
+
+def test_unfinished_progressive_search_says_so(tmp_path, capsys):
+    write_whole(tmp_path)
+    (tmp_path / "summary.json").unlink()
+    report(str(tmp_path))
+    assert "no summary.json" not in (tmp_path / "report.html").read_text()  # runs that somebody put in one folder
+    (tmp_path / "settings.json").write_text("{}")
+    report(str(tmp_path))
+    line = f"{tmp_path.name}: no summary.json: not every part of it has been done"
+    assert line in (tmp_path / "report.html").read_text() and line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", '{"steps": [', '{"steps": []}'])
+def test_broken_summary_is_said_not_fatal(tmp_path, content):
+    write_whole(tmp_path)
+    (tmp_path / "summary.json").write_text(content)
+    report(str(tmp_path))
+    page = (tmp_path / "report.html").read_text()
+    assert f"{tmp_path.name}: summary.json cannot be read: " in page and "The final model" not in page
+
+
+def test_target_of_milliseconds(tmp_path):
+    write_search(tmp_path / "sparse")
+    entropies = {"start": 2.6, "end": 1.0}
+    measured = {"latency_ms": 21.5, "target_latency_ms": 20.0, "measured_latency_ms": 19.25}
+    finish(tmp_path / "sparse", step="sparse", entropy_nats=entropies, val_top1=0.15, **measured)
+    report(str(tmp_path))
+    cell = '<data value="20.0">20</data> ms, found <data value="19.25">19.25</data>'
+    assert cell in (tmp_path / "report.html").read_text()
 
 
 def test_broken_file_is_said_not_fatal(tmp_path):
@@ -212,8 +252,32 @@ def test_several_folders_are_compared(tmp_path):
     assert all(f">{tmp_path / name}</th>" in page for name in ("one", "two"))
 
 
+def test_folders_of_the_same_name_are_told_apart(tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        write_run(tmp_path / place / "train")
+    one, two = (str(tmp_path / place / "train") for place in ("one", "two"))
+    drawn = names(report(one, [two]))
+    assert {f"architecture_{path.strip('/').replace('/', '_')}" for path in (one, two)} <= drawn
+    page = (tmp_path / "one" / "train" / "report.html").read_text()
+    assert f">{one}</th>" in page and f">{two}</th>" in page
+
+
+def test_commands_go_on_from_the_step_of_the_same_search(tmp_path):
+    for place in ("the first", "second"):
+        (tmp_path / place).mkdir()
+        write_search(tmp_path / place / "sparse")
+        write_search(tmp_path / place / "attention", started=1)
+        (tmp_path / place / "attention" / "config.gin").write_text("search.after = 'sparse'\nsearch.name = 'a'\n")
+    report(str(tmp_path / "the first"), [str(tmp_path / "second")])
+    page = (tmp_path / "the first" / "report.html").read_text().replace("&#x27;", "'")
+    assert f"'--workdir=again/the first/attention' '--previous={tmp_path}/the first/sparse'" in page
+    assert f"--workdir=again/second/attention --previous={tmp_path}/second/sparse" in page
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)], ids=["desk-light", "phone-dark"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_in_a_browser(drawn, tmp_path, chromium, width, dark):
     address = f"file://{drawn}/report.html"
     with chromium(width, dark) as window:
@@ -224,7 +288,7 @@ def test_in_a_browser(drawn, tmp_path, chromium, width, dark):
         assert window.run("return [innerWidth, document.documentElement.scrollWidth]") == [width, width]
         pictures = "return [...document.images].map(i => [i.naturalWidth > 0, i.alt.length > 0, i.currentSrc])"
         shown = window.run(pictures)
-        assert len(shown) == 8 and all(drawn and alt for drawn, alt, _ in shown)
+        assert len(shown) == 9 and all(drawn and alt for drawn, alt, _ in shown)
         drawing = base64.b64decode(shown[0][2].split(",")[1]).decode()
         assert f"fill: {(DARK if dark else LIGHT).paper}" in drawing
         assert window.run("return [...document.querySelectorAll('h2')].map(h => h.innerText)") == SECTIONS
@@ -253,5 +317,5 @@ def test_metrics_of_a_resumed_and_killed_run(tmp_path):
 @pytest.mark.parametrize("exists", [True, False])
 def test_folder_without_a_run_is_a_users_mistake(tmp_path, exists):
     folder = tmp_path if exists else tmp_path / "nothing"
-    with pytest.raises(UserError, match="--workdir: expected a run folder"):
+    with pytest.raises(UserError, match="expected a run folder"):
         report(str(folder))

@@ -34,11 +34,12 @@ def figure_of(confusion: Sequence[Sequence[int]], labels: Sequence[str], theme: 
     side = min(12.0, 3.0 + 0.36 * len(labels))
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axes = figure.subplots()
+    names = [figures.plain(label) for label in labels]
     axes.imshow(shares, cmap=theme.scale, vmin=0, vmax=1, interpolation="nearest")
     axes.set(xlabel="predicted", ylabel="true class")
     if len(labels) <= NAMED_AT_MOST:
-        axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
-        axes.set_yticks(range(len(labels)), labels, fontsize=8)
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
     if len(labels) <= NUMBERED_AT_MOST:
         for y, x in np.argwhere(counts):
             colour = figures.ink_on(theme.scale(shares[y, x]))

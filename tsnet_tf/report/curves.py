@@ -1,4 +1,4 @@
-"""How a search went: entropy, expected cost against its target, loss and indicator over the steps."""
+"""How a run went: entropy, expected cost against its target, loss, indicator and accuracy over the steps."""
 
 from __future__ import annotations
 
@@ -23,13 +23,21 @@ class Panel:
     value: str
     target: str | None = None
 
+    def names(self, metrics: list[dict]) -> list[str]:
+        """The values of ``metrics`` that it shows."""
+        names = dict.fromkeys(name for row in metrics for name in row)
+        return [n for n in names if n == self.value or self.value.endswith("/") and n.startswith(self.value)]
+
 
 PANELS = (
     Panel("entropy, nats", "entropy"),
     Panel("entropy by kind, share left", "entropy/"),
     Panel("expected GMACs per view", "expected_gmacs", "target_gmacs"),
+    Panel("expected parameters, M", "expected_params_m", "target_params_m"),
+    Panel("expected latency, ms", "expected_latency_ms", "target_latency_ms"),
     Panel("training loss", "loss"),
     Panel("indicator (validation)", "indicator"),
+    Panel("training accuracy", "accuracy"),
 )
 
 
@@ -55,7 +63,8 @@ def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
     """Draws a row of panels for every run, light and dark.
 
     Args:
-      runs: name of the run to its metrics, as `read_metrics` gives them; a panel that a run has no values for is empty.
+      runs: name of the run to its metrics, as `read_metrics` gives them. A panel that one of them has no values for is
+        empty, and one that none has is left out.
       path: file name without extension.
 
     Returns:
@@ -66,12 +75,13 @@ def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
 
 def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:
     """The curves as a figure; see `draw_curves`."""
-    figure = Figure(figsize=(2.8 * len(PANELS), 2.5 * len(runs)), layout="constrained")
-    grid = figure.subplots(len(runs), len(PANELS), squeeze=False)
+    panels = [panel for panel in PANELS if any(panel.names(metrics) for metrics in runs.values())]
+    figure = Figure(figsize=(2.8 * len(panels), 2.5 * len(runs)), layout="constrained")
+    grid = figure.subplots(len(runs), len(panels), squeeze=False)
     for row, (name, metrics) in enumerate(runs.items()):
-        for axes, panel in zip(grid[row], PANELS, strict=True):
+        for axes, panel in zip(grid[row], panels, strict=True):
             _draw_panel(axes, panel, metrics, theme)
-        grid[row][0].set_ylabel(name, fontweight="bold")
+        grid[row][0].set_ylabel(figures.plain(name), fontweight="bold")
     for axes in grid[-1]:
         axes.set_xlabel("step")
     return figure
@@ -81,7 +91,7 @@ def _draw_panel(axes: Axes, panel: Panel, metrics: list[dict], theme: figures.Th
     axes.set_title(panel.title, fontsize=10)
     axes.grid(alpha=0.25)
     if panel.value.endswith("/"):
-        _draw_kinds(axes, panel.value, metrics)
+        _draw_kinds(axes, panel, metrics)
     else:
         steps, values = _series(metrics, panel.value)
         axes.plot(steps, values, color=theme.first, lw=1.6)
@@ -92,14 +102,14 @@ def _draw_panel(axes: Axes, panel: Panel, metrics: list[dict], theme: figures.Th
         axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes, color=theme.pale)
 
 
-def _draw_kinds(axes: Axes, prefix: str, metrics: list[dict]) -> None:
+def _draw_kinds(axes: Axes, panel: Panel, metrics: list[dict]) -> None:
     """A curve for every kind of variable: they start at 1, and are at 0 when everything is decided."""
-    names = dict.fromkeys(name for row in metrics for name in row if name.startswith(prefix))
+    names = panel.names(metrics)
     for index, name in enumerate(names):
         steps, values = _series(metrics, name)
         if values and values[0]:
             line = ("-", "--", "-.", ":")[index % 4]
-            label = name.removeprefix(prefix).replace("_", " ")
+            label = name.removeprefix(panel.value).replace("_", " ")
             axes.plot(steps, [value / values[0] for value in values], lw=1.6, ls=line, label=label)
     if names:
         axes.legend(frameon=False, fontsize=7.5, handlelength=1.6, labelspacing=0.2)

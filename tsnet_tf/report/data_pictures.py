@@ -50,7 +50,7 @@ def draw_counts(
                 draw(places, counts, bottom=starts, color=colour, width=1.0, label=title)
             starts = starts + counts
         if named:
-            axes.set_yticks(places, [labels[index] for index in order])
+            axes.set_yticks(places, [figures.plain(labels[index]) for index in order])
             axes.invert_yaxis()
             axes.set_ylim(len(labels) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
@@ -59,8 +59,8 @@ def draw_counts(
         else:
             axes.set_xlim(-0.5, len(labels) - 0.5)
             axes.set_xlabel(
-                f"{len(labels)} classes, from '{labels[order[0]]}' ({totals[order[0]]:,}) to "
-                f"'{labels[order[-1]]}' ({totals[order[-1]]:,})"
+                f"{len(labels)} classes, from '{figures.plain(labels[order[0]])}' ({totals[order[0]]:,}) to "
+                f"'{figures.plain(labels[order[-1]])}' ({totals[order[-1]]:,})"
             )
             axes.set_ylabel("videos")
             axes.grid(axis="y", alpha=0.25)
@@ -119,7 +119,7 @@ def draw_clips(clips: Sequence[tuple[str, np.ndarray]], sparse_frames: int, path
         for (label, clip), row in zip(clips, grid, strict=True):
             row[0].imshow(strip(clip[:: dense_frames // sparse_frames], sparse_frames), interpolation="nearest")
             row[1].imshow(strip(clip, columns), interpolation="nearest")
-            row[0].set_title(label, fontsize=9, loc="left", color=_TEXT_COLOUR, pad=3)
+            row[0].set_title(figures.plain(label), fontsize=9, loc="left", color=_TEXT_COLOUR, pad=3)
             for axes in row:
                 axes.axis("off")
         for axes, title in zip(

@@ -65,7 +65,7 @@ def heat_map(space: Space, row: dict, theme: figures.Theme) -> Figure:
     columns = max(len(choice.values) for found in kinds.values() for _, choice in found)
     height = sum(len(found) for found in kinds.values()) * ROW_INCHES + 0.5 * len(kinds) + 0.6
     figure = Figure(figsize=(max(6.4, 2.2 + CELL_INCHES * columns), height), layout="constrained")
-    figure.suptitle(f"{space.name}: P(A | \u03b1) at step {row['step']}", fontweight="bold")
+    figure.suptitle(f"{figures.plain(space.name)}: P(A | \u03b1) at step {row['step']}", fontweight="bold")
     grid = figure.subplots(len(kinds), 1, squeeze=False, height_ratios=[len(found) for found in kinds.values()])
     for axes, (kind, found) in zip(grid[:, 0], kinds.items(), strict=True):
         _draw_panel(axes, found, row["probabilities"], columns, theme)
@@ -106,7 +106,7 @@ def film_strip(space: Space, rows: Sequence[dict], theme: figures.Theme) -> Figu
     kinds = _by_kind(space)
     height = sum(len(found) for found in kinds.values()) * 0.15 + 0.32 * len(kinds) + 0.8
     figure = Figure(figsize=(2.4 + 1.7 * len(rows), height), layout="constrained")
-    figure.suptitle(f"{space.name}: P(A | \u03b1) while it is searched", fontweight="bold")
+    figure.suptitle(f"{figures.plain(space.name)}: P(A | \u03b1) while it is searched", fontweight="bold")
     ratios = [len(found) for found in kinds.values()]
     grid = figure.subplots(len(kinds), len(rows), squeeze=False, height_ratios=ratios)
     for column, row in enumerate(rows):

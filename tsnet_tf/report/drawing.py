@@ -25,7 +25,7 @@ UNIT_INCHES = 0.56
 BOX_WIDTH = 1.15
 GAP = 1.05
 END_WIDTH, END_HEIGHT = 1.0, 1.5  # stem and head
-HEIGHT_PER_EXPANSION = 0.36
+HEIGHT_PER_EXPANSION, HIGHEST = 0.36, 2.16  # the second is for 6 of Table 1, and for what is more
 ROW_DISTANCE = 4.3
 LEFT, RIGHT = 3.25, 0.65
 LEGEND_WIDTH = {1: 13.0, 2: 19.0}  # by streams; a single one has no fusion
@@ -84,8 +84,10 @@ def figure_of(genotype: Space, theme: figures.Theme, resolution: int | None = No
     axes.axis("off")
     _draw_title(axes, theme, genotype, cost, resolution, left, top)
     _draw_stages(axes, theme, genotype, cost, rows)
+    largest = max(group.expansion[0] for stream in genotype.streams for group in stream.groups)
+    per_expansion = min(HEIGHT_PER_EXPANSION, HIGHEST / largest)
     for stream in genotype.streams:
-        _draw_stream(axes, theme, stream, cost, rows[stream.name], left)
+        _draw_stream(axes, theme, stream, cost, rows[stream.name], left, per_expansion)
     if genotype.dense is not None:
         _draw_fusions(axes, theme, genotype, rows)
     _draw_legend(axes, theme, genotype, left, right, bottom)
@@ -107,14 +109,18 @@ def _star_x(index: int) -> float:
     return _box_left(index) + BOX_WIDTH + 0.66 * GAP
 
 
-def _height(expansion: float) -> float:
-    return HEIGHT_PER_EXPANSION * expansion
-
-
 def _draw_title(
     axes: Axes, theme: figures.Theme, genotype: Space, cost: Complexity, resolution: int, left: float, top: float
 ) -> None:
-    axes.text(left + 0.4, top - 0.55, genotype.name, fontsize=17, fontweight="bold", color=theme.ink, va="center")
+    axes.text(
+        left + 0.4,
+        top - 0.55,
+        figures.plain(genotype.name),
+        fontsize=17,
+        fontweight="bold",
+        color=theme.ink,
+        va="center",
+    )
     figures_of_cost = (
         f"{cost.gmacs:.3g} GMACs per view at {resolution} x {resolution} pixels, {cost.params_m:.3g} M parameters"
     )
@@ -144,7 +150,9 @@ def _gmacs(gmacs: float) -> str:
     return f"{gmacs:.2g} GMACs" if gmacs < 1 else f"{gmacs:.2f} GMACs"
 
 
-def _draw_stream(axes: Axes, theme: figures.Theme, stream: Stream, cost: Complexity, y: float, left: float) -> None:
+def _draw_stream(
+    axes: Axes, theme: figures.Theme, stream: Stream, cost: Complexity, y: float, left: float, per_expansion: float
+) -> None:
     axes.text(left + 0.4, y + 0.22, f"{stream.name}", fontsize=13, fontweight="bold", color=theme.ink, va="center")
     axes.text(left + 0.4, y - 0.27, f"{stream.frames} frames", fontsize=9.5, color=theme.pale, va="center")
     head = _box_left(len(stream.groups))
@@ -169,11 +177,11 @@ def _draw_stream(axes: Axes, theme: figures.Theme, stream: Stream, cost: Complex
         outside = 1.55 if stream.name == "dense" else -1.55
         axes.text(x + END_WIDTH / 2, y + outside, text, ha="center", va="center", fontsize=8.5, color=theme.pale)
     for index, group in enumerate(stream.groups):
-        _draw_group(axes, theme, group, index, y)
+        _draw_group(axes, theme, group, index, y, group.expansion[0] * per_expansion)
 
 
-def _draw_group(axes: Axes, theme: figures.Theme, group: Group, index: int, y: float) -> None:
-    x, height = _box_left(index), _height(group.expansion[0])
+def _draw_group(axes: Axes, theme: figures.Theme, group: Group, index: int, y: float, height: float) -> None:
+    x = _box_left(index)
     colour = SPATIAL_COLOURS.get(group.spatial_kernel[0], OTHER_COLOUR)
     hatch = TEMPORAL_HATCHES.get(group.temporal_kernel[0], OTHER_HATCH)
     _draw_box(axes, theme, x, y, BOX_WIDTH, height, colour, hatch)
@@ -191,7 +199,7 @@ def _draw_group(axes: Axes, theme: figures.Theme, group: Group, index: int, y: f
         zorder=4,
     )
     if group.attention[0]:
-        axes.plot(_star_x(index), y, marker="*", markersize=17, color=STAR_COLOUR, mec=theme.panel, mew=0.8, zorder=6)
+        axes.plot(_star_x(index), y, marker="*", markersize=17, color=STAR_COLOUR, mec=theme.ink, mew=0.7, zorder=6)
 
 
 def _draw_box(
@@ -259,7 +267,15 @@ def _draw_legend(axes: Axes, theme: figures.Theme, genotype: Space, left: float,
         arrows = [Line2D([], [], color=a.colour, ls=a.line, lw=2, label=a.label) for a in FUSION_ARROWS.values()]
         columns.append(("fusion, dense to sparse", arrows))
     star = Line2D(
-        [], [], marker="*", ls="none", color=STAR_COLOUR, mec=theme.paper, markersize=16, label="attention (GloRe)"
+        [],
+        [],
+        marker="*",
+        ls="none",
+        color=STAR_COLOUR,
+        mec=theme.ink,
+        mew=0.7,
+        markersize=16,
+        label="attention (GloRe)",
     )
     height = Line2D(
         [], [], marker="$\\updownarrow$", ls="none", color=theme.ink, markersize=11, label="height: expansion"

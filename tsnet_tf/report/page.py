@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import importlib.metadata
+import os
 import platform
 import re
+import shlex
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -21,6 +23,7 @@ CSS = Path(__file__).parent / "page.css"
 # The browser itself refuses whatever is not in the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TOP1, TOP5 = "top\u20111\u00a0%", "top\u20115\u00a0%"  # not broken at the hyphen
+UNITS = {"gmacs": "GMACs", "params_m": "M", "latency_ms": "ms"}  # of what a search can aim at
 PACKAGES = ("tsnet_tf", "tensorflow", "keras", "numpy", "matplotlib")
 
 
@@ -44,13 +47,16 @@ class Picture:
     small: bool = False
 
 
-def page(title: str, runs: Sequence[Run], finals: dict[str, dict], pictures: Sequence[Picture]) -> str:
+def page(
+    title: str, runs: Sequence[Run], finals: dict[str, dict], missing: Sequence[str], pictures: Sequence[Picture]
+) -> str:
     """The whole page.
 
     Args:
       title: its heading.
       runs: what to report on, in order.
       finals: work folder to the ``final`` part of its ``summary.json`` and its ``seconds_total``.
+      missing: what a person would expect and does not find, in words.
       pictures: in the order in which they are shown.
 
     Returns:
@@ -74,7 +80,7 @@ def page(title: str, runs: Sequence[Run], finals: dict[str, dict], pictures: Seq
         '<a class="skip" href="#content">Skip to the content</a>'
         f"<header><h1>{escape(title)}</h1></header>"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
-        f'<main id="content">{_missing(runs)}{body}</main></body></html>\n'
+        f'<main id="content">{_missing(missing)}{body}</main></body></html>\n'
     )
 
 
@@ -87,9 +93,9 @@ def _anchor(name: str) -> str:
     return re.sub(r"\W+", "-", name.lower()).strip("-")
 
 
-def _missing(runs: Sequence[Run]) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for run in runs for line in run.missing)
-    return f'<div class="missing"><strong>What is missing</strong><ul>{lines}</ul></div>' if lines else ""
+def _missing(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<div class="missing"><strong>What is missing</strong><ul>{items}</ul></div>' if lines else ""
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -110,8 +116,8 @@ def _wide(label: str, content: str) -> str:
 
 
 def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
-    searches = [run for run in runs if run.is_search]
-    trainings = [run for run in runs if not run.is_search]
+    searches = [run for run in runs if run.search]
+    trainings = [run for run in runs if not run.search]
     parts = []
     if finals:
         columns = ("folder", TOP1, TOP5, "views", "GMACs per view", "params M", "minutes in all")
@@ -153,18 +159,28 @@ def _step(run: Run) -> list[str]:
     parts, s = _parts(run.genotype or run.space), run.summary
     row = [escape(run.name), *("\u2713" if part else "" for part in parts)]
     if s is None:
-        return [*row, *["\u2013"] * 5, f"stopped after {run.step}"]
-    target = next(name for name in s if name.startswith("target_"))
+        return [*row, f"unfinished, {run.reached}", *["\u2013"] * 5]
     start, end = s["entropy_nats"]["start"], s["entropy_nats"]["end"]
     return [
         *row,
-        number(s[target], f"{s[target]:.4g}"),
+        _target(s),
         number(s["gmacs"], f"{s['gmacs']:.4g}"),
         number(s["params_m"], f"{s['params_m']:.3g}"),
         f"{number(start, f'{start:.1f}')} \u2192 {number(end, f'{end:.1f}')}",
         number(s["seconds"], f"{s['seconds']:.0f}"),
         number(s["val_top1"], f"{100 * s['val_top1']:.1f}"),
     ]
+
+
+def _target(summary: dict) -> str:
+    """What the search was to come out at, with its unit; what became of it, where no other column tells."""
+    name = next(key for key in summary if key.startswith("target_")).removeprefix("target_")
+    target = summary[f"target_{name}"]
+    shown = f"{number(target, f'{target:.4g}')} {UNITS[name]}"
+    if name != "latency_ms":
+        return shown
+    found = summary.get(f"measured_{name}", summary[name])
+    return f"{shown}, found {number(found, f'{found:.4g}')}"
 
 
 def _parts(space: Space | None) -> tuple[bool, bool, bool, bool]:
@@ -180,7 +196,7 @@ def _training(run: Run) -> list[str]:
     s, e = run.summary, run.evaluation
     row = [escape(run.name)]
     if s is None:
-        row += [f"stopped after {run.step}", *["\u2013"] * 3]
+        row += [f"unfinished, {run.reached}", *["\u2013"] * 3]
     else:
         row += [number(s["steps"], f"{s['steps']}"), number(s["gmacs"], f"{s['gmacs']:.4g}")]
         row += [number(s["params_m"], f"{s['params_m']:.3g}"), number(s["seconds"], f"{s['seconds']:.0f}")]
@@ -224,13 +240,17 @@ def _commands(runs: Sequence[Run]) -> str:
     """What makes each run again from its settings."""
     lines = []
     for run in runs:
-        flags = f"--gin_file={run.folder}/config.gin --workdir=again/{run.name}"
-        if run.is_search:
-            after = re.search(r"^search\.after = '(.*)'$", run.config, re.MULTILINE)
-            before = [r for r in runs if after and r.summary and r.summary.get("step") == after[1]]
-            lines.append(f"bin/search.py {flags}" + (f" --previous={before[-1].folder}" if before else ""))
+        settings, workdir = f"--gin_file={run.folder}/config.gin", f"--workdir=again/{run.name.lstrip('/')}"
+        if run.search:
+            steps = [r for r in runs if r.search and r.summary and _parent(r.folder) == _parent(run.folder)]
+            before = [f"--previous={r.folder}" for r in steps if r.search == run.after]
+            lines.append(["bin/search.py", settings, workdir, *before[-1:]])
         else:
-            lines.append(f"bin/train.py {flags} --genotype={run.folder}/genotype.json")
+            lines.append(["bin/train.py", settings, workdir, f"--genotype={run.folder}/genotype.json"])
             if run.evaluation:
-                lines.append(f"bin/evaluate.py --workdir=again/{run.name} --views={run.evaluation['views']}")
-    return "<h3>To make these runs again</h3>" + _code("\n".join(lines), "commands")
+                lines.append(["bin/evaluate.py", workdir, f"--views={run.evaluation['views']}"])
+    return "<h3>To make these runs again</h3>" + _code("\n".join(map(shlex.join, lines)), "commands")
+
+
+def _parent(folder: str) -> str:
+    return os.path.dirname(os.path.normpath(folder))

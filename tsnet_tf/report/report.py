@@ -11,7 +11,7 @@ import tensorflow as tf
 from tsnet_tf import atomic, console
 from tsnet_tf.report import confusion, curves, distribution, drawing, samples, trade_off
 from tsnet_tf.report.page import Picture, page
-from tsnet_tf.report.run import Run, runs_of
+from tsnet_tf.report.run import Run, is_run, runs_of
 from tsnet_tf.space.cost import complexity
 
 FOLDER, PAGE = "report", "report.html"
@@ -23,7 +23,7 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     - ``report/architecture``: the final architecture, that of the last run;
     - ``report/architecture_<run>``: that of every run below ``workdir``;
     - ``report/film_strip_<run>`` and ``heat_map_<run>``: P(A | alpha) of every search;
-    - ``report/curves``: how the searches went;
+    - ``report/curves`` and ``training_curves``: how the searches and the trainings went;
     - ``report/trade_off``: accuracy against cost, beside the published models;
     - ``report/confusion_<run>``: which class is taken for which;
     - ``report/samples_<run>``: test clips with what the model said.
@@ -40,18 +40,25 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     Raises:
       UserError: there is nothing to report on.
     """
-    folders = [workdir, *others]
+    names = _names([workdir, *others])
     runs: list[Run] = []
-    for folder in folders:
-        name = os.path.basename(os.path.normpath(folder))
-        runs += runs_of(folder, prefix=f"{name}/" if others and not _is_single(folder) else "")
+    missing: list[str] = []
+    finals: dict[str, dict] = {}
+    for folder, name in names.items():
+        runs += runs_of(folder, name, prefix=f"{name}/" if others else "")
+        final, why = (None, None) if is_run(folder) else _final(folder, name)
+        if final:
+            finals[folder] = final
+        if why:
+            missing.append(why)
+    missing += [line for run in runs for line in run.missing]
     output = os.path.join(workdir, FOLDER)
     written: list[str] = []
     pictures = _pictures(runs, output, written)
-    title = f"Report of {', '.join(os.path.basename(os.path.normpath(folder)) for folder in folders)}"
+    title = f"Report of {', '.join(names.values())}"
     path = os.path.join(workdir, PAGE)
-    atomic.write_text(path, page(title, runs, {f: final for f in folders if (final := _final(f))}, pictures))
-    for line in (line for run in runs for line in run.missing):
+    atomic.write_text(path, page(title, runs, finals, missing, pictures))
+    for line in missing:
         console.warn(f"report: {line}")
     console.say(f"report: {len(written)} pictures in {output}")
     console.say(f"report: {path}")
@@ -78,16 +85,22 @@ def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Pict
         written += drawing.draw(finished[-1].genotype, os.path.join(output, "architecture"))
     for run in (run for run in runs if run.space and distribution.recorded(run.metrics)):
         arguments = run.space, run.metrics
+        step = f"step {distribution.recorded(run.metrics)[-1]['step']}"
         files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
-        alt = f"Probabilities of {run.name} from the start to {run.step}"
+        alt = f"Probabilities of {run.name} from the start to {step}"
         add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate, its colour the probability.")
         files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
-        alt = f"Probability of every candidate of {run.name} at {run.step}"
-        add("Search", files, alt, f"{run.name}: every candidate's probability at {run.step}.", small=True)
+        alt = f"Probability of every candidate of {run.name} at {step}"
+        add("Search", files, alt, f"{run.name}: every candidate's probability at {step}.", small=True)
     searched = {run.name: run.metrics for run in runs if any("entropy" in row for row in run.metrics)}
     if searched:
         files = curves.draw_curves(searched, os.path.join(output, "curves"))
         add("Search", files, "Entropy, expected cost, loss and indicator over the steps", "A row is a search.")
+    losses = {run.name: run.metrics for run in runs if any("loss" in row for row in run.metrics)}
+    trained = {name: metrics for name, metrics in losses.items() if name not in searched}
+    if trained:
+        files = curves.draw_curves(trained, os.path.join(output, "training_curves"))
+        add("Training", files, "Loss and accuracy on the training clips over the steps", "A row is a run.", small=True)
     points = [point for run in runs for point in _points(run)]
     if points:
         fronts = {run.name: _front(run) for run in runs if run.front and _is_of_one_view(run)}
@@ -140,21 +153,27 @@ def _is_of_one_view(run: Run) -> bool:
     return "search.views = '1-center'" in run.config
 
 
-def _final(workdir: str) -> dict | None:
-    """What a progressive search came to; None if it has not finished, or ``workdir`` is a single run."""
+def _final(workdir: str, name: str) -> tuple[dict | None, str | None]:
+    """What a progressive search came to; if it has not finished, what is missing. Neither, if it is no such search."""
     path = os.path.join(workdir, "summary.json")
-    if _is_single(workdir) or not tf.io.gfile.exists(path):
-        return None
-    summary = json.loads(_read(path))
-    return {**summary["final"], "seconds_total": summary["seconds_total"]}
+    if not tf.io.gfile.exists(path):
+        begun = tf.io.gfile.exists(os.path.join(workdir, "settings.json"))
+        return None, f"{name}: no summary.json: not every part of it has been done" if begun else None
+    try:
+        summary = json.loads(_read(path))
+        return {**summary["final"], "seconds_total": summary["seconds_total"]}, None
+    except (ValueError, KeyError) as error:
+        return None, f"{name}: summary.json cannot be read: {error}"
 
 
-def _is_single(workdir: str) -> bool:
-    return tf.io.gfile.exists(os.path.join(workdir, "config.gin"))
+def _names(folders: Sequence[str]) -> dict[str, str]:
+    """What the report calls each folder: by its last part, or if several share that, by the whole path."""
+    last = {folder: os.path.basename(os.path.abspath(folder)) for folder in folders}
+    return {folder: name if [*last.values()].count(name) == 1 else folder for folder, name in last.items()}
 
 
 def _file_name(run: Run) -> str:
-    return run.name.replace("/", "_")
+    return run.name.strip("/").replace("/", "_")
 
 
 def _read(path: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 
 import tensorflow as tf
 
@@ -46,30 +47,44 @@ class Run:
     missing: tuple[str, ...]
 
     @property
-    def is_search(self) -> bool:
-        return "search.name = " in self.config
+    def search(self) -> str | None:
+        """Name of the search step; None if this is a training."""
+        return _setting(self.config, "search.name")
 
     @property
-    def step(self) -> str:
-        """Name of the last recorded step, such as "step 40"."""
-        return f"step {self.metrics[-1]['step']}" if self.metrics else "the first report"
+    def after(self) -> str | None:
+        """Name of the search step that this one goes on from."""
+        return _setting(self.config, "search.after")
+
+    @property
+    def reached(self) -> str:
+        """How far it has come, such as "after step 40"."""
+        return _reached(self.metrics)
 
 
-def runs_of(workdir: str, prefix: str = "") -> list[Run]:
-    """Reads a run folder, or every run folder directly below ``workdir``, in the order in which they were started.
+def runs_of(workdir: str, name: str, prefix: str = "") -> list[Run]:
+    """Reads a run folder, or every run folder directly below ``workdir``, in order.
+
+    A search step comes after the one that it goes on from, trainings come last; else the order is that in which they
+    were started.
+
+    Args:
+      workdir: the folder.
+      name: of the run, if ``workdir`` is one.
+      prefix: of the names of the runs below ``workdir``, which are those of their folders.
 
     Raises:
       UserError: there is none.
     """
     if not tf.io.gfile.isdir(workdir):
-        raise UserError(f"--workdir: expected a run folder, found nothing at '{workdir}'")
-    if _is_run(workdir):
-        return [_read(prefix + os.path.basename(os.path.normpath(workdir)), workdir)]
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(workdir)]
-    folders = {name: os.path.join(workdir, name) for name in names if _is_run(os.path.join(workdir, name))}
+        raise UserError(f"expected a run folder, found nothing at '{workdir}'")
+    if is_run(workdir):
+        return [_read(name, workdir)]
+    names = [found.rstrip("/") for found in tf.io.gfile.listdir(workdir)]
+    folders = {found: os.path.join(workdir, found) for found in names if is_run(os.path.join(workdir, found))}
     if not folders:
-        raise UserError(f"--workdir: expected a run folder, or a folder of them, found no config.gin in '{workdir}'")
-    return [_read(prefix + name, folders[name]) for name in sorted(folders, key=lambda n: _started(folders[n]))]
+        raise UserError(f"expected a run folder, or a folder of them, found no config.gin in '{workdir}'")
+    return _in_order([_read(prefix + found, folder) for found, folder in folders.items()])
 
 
 def _read(name: str, folder: str) -> Run:
@@ -93,10 +108,8 @@ def _read(name: str, folder: str) -> Run:
     path = os.path.join(folder, "metrics.jsonl")
     metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
     if not metrics:
-        missing.append(f"{name}: no metrics.jsonl: it ended before its first report")
-    reached = (
-        f"it is still running or ended early, after step {metrics[-1]['step']}" if metrics else "it has not got far"
-    )
+        missing.append(f"{name}: no metrics.jsonl: nothing has been recorded")
+    reached = f"it is still running or ended early, {_reached(metrics)}"
     space = content("space.json", lambda text: genotype.loads(text.decode(), f"{name}/space.json"))
     evaluation = content("evaluation.json", json.loads)
     command = f"bin/evaluate.py --workdir={folder}"
@@ -118,11 +131,32 @@ def _read(name: str, folder: str) -> Run:
         front=content("front.json", json.loads),
         missing=(),
     )
-    if run.is_search and not any(row.get("probabilities") for row in metrics):
+    if run.search and not any(row.get("probabilities") for row in metrics):
         missing.append(f"{name}: the probabilities of the architectures were not recorded")
-    if not run.is_search and run.summary and run.evaluation is None:
+    if not run.search and run.summary and run.evaluation is None:
         missing.append(f"{name}: no evaluation.json: it has not been evaluated ({command})")
     return dataclasses.replace(run, missing=tuple(missing))
+
+
+def _reached(metrics: list[dict]) -> str:
+    return f"after step {metrics[-1]['step']}" if metrics else "before its first report"
+
+
+def _in_order(runs: list[Run]) -> list[Run]:
+    """See `runs_of`. When a folder was started is told by its files' times, which a copy need not keep."""
+    ordered, left = [], sorted(runs, key=lambda run: (run.search is None, *_started(run.folder)))
+    while left:
+        to_come = {run.search for run in left if run.search}
+        following = next((run for run in left if run.after not in to_come - {run.search}), left[0])
+        ordered.append(following)
+        left = [run for run in left if run is not following]
+    return ordered
+
+
+def _setting(config: str, name: str) -> str | None:
+    """The text that gin sets ``name`` to; None if it does not."""
+    found = re.search(rf"^{re.escape(name)} = '(.*)'$", config, re.MULTILINE)
+    return found and found[1]
 
 
 def _started(folder: str) -> tuple[float, str]:
@@ -130,5 +164,6 @@ def _started(folder: str) -> tuple[float, str]:
     return tf.io.gfile.stat(os.path.join(folder, "config.gin")).mtime_nsec, folder
 
 
-def _is_run(folder: str) -> bool:
+def is_run(folder: str) -> bool:
+    """Whether a run has been started in ``folder`` itself."""
     return tf.io.gfile.exists(os.path.join(folder, "config.gin"))

@@ -44,7 +44,8 @@ def figure_of(samples: Samples, theme: figures.Theme) -> Figure:
         text = f"{WRONG} {_short(predicted)}, {probability:.0%}; it is {_short(label)}"
         if label == predicted:
             text = f"{RIGHT} {_short(label)}, {probability:.0%}"
-        axes.set_title(text, fontsize=9.5, loc="left", color=theme.ink if label == predicted else theme.second, pad=4)
+        colour = theme.ink if label == predicted else theme.second
+        axes.set_title(figures.plain(text), fontsize=9.5, loc="left", color=colour, pad=4)
     return figure
 
 

@@ -55,12 +55,12 @@ def draw(result: dict, path: str) -> list[str]:
                 height=0.8,
                 color=colours(row["probability"]),
             )
-        axes.set_yticks(range(len(shown)), shown)
+        axes.set_yticks(range(len(shown)), [figures.plain(label) for label in shown])
         axes.invert_yaxis()
         axes.set_xlim(0, result["seconds"])
         axes.grid(axis="x", alpha=0.25)
         axes.set_xlabel("seconds")
-        axes.set_title(os.path.basename(result["video"]), loc="left", fontweight="bold")
+        axes.set_title(figures.plain(os.path.basename(result["video"])), loc="left", fontweight="bold")
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), colours)
         figure.colorbar(scale, ax=axes, label="probability", pad=0.01)
     return figures.save(figure, path)

@@ -75,7 +75,7 @@ def figure_of(ours: Sequence[Point], theme: figures.Theme, fronts: Mapping[str, 
     for name, points in fronts.items():
         _draw_points(left, points, theme, theme.first, filled=False)
         costs, accuracies = [p.gmacs for p in points], [p.top1 for p in points]
-        left.plot(costs, accuracies, color=theme.first, lw=1, ls=":", label=f"candidates of {name}")
+        left.plot(costs, accuracies, color=theme.first, lw=1, ls=":", label=f"candidates of {figures.plain(name)}")
     for axes, points in ((left, ours), (right, theirs)):
         front = pareto_front(points)
         axes.plot([p.gmacs for p in front], [p.top1 for p in front], color=theme.second, lw=1, label="Pareto front")
@@ -110,7 +110,7 @@ def _label(
     taken.append(axes.get_legend().get_window_extent(renderer))
     for point in points:
         label = axes.annotate(
-            point.name,
+            figures.plain(point.name),
             (point.gmacs, point.top1),
             textcoords="offset points",
             fontsize=8,
