@@ -59,24 +59,8 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, write_records):
-    """Eight videos per split, bright and dark, with noise."""
-    folder = tmp_path_factory.mktemp("data")
-    draw = np.random.default_rng(0)
-    splits = {}
-    for split in ("train", "validation", "test"):
-        videos = [
-            (
-                f"{split}{n}.mp4",
-                n % 2,
-                draw.integers(80 * (n % 2), 160 + 80 * (n % 2), (20, 18, 20, 3)).astype(np.uint8),
-            )
-            for n in range(8)
-        ]
-        write_records(folder, videos, split=split)
-        splits |= json.loads((folder / "manifest.json").read_text())["splits"]
-    (folder / "manifest.json").write_text(json.dumps({"splits": splits}))
-    return folder
+def data(bright_and_dark):
+    return bright_and_dark
 
 
 def cheapest():
@@ -123,9 +107,11 @@ def start_two(*arguments):
 
 
 def finish(*processes):
-    for process in processes:
-        said, error = process.communicate(timeout=900)
+    """Waits for processes that end well, and returns what they said."""
+    outputs = [process.communicate(timeout=900) for process in processes]
+    for process, (said, error) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, f"{said[-1000:]}\n{error[-3000:]}"
+    return [said for said, _ in outputs]
 
 
 def tensors(path):
@@ -176,8 +162,9 @@ def test_killing_one_worker_ends_the_other_and_both_go_on(tmp_path, data, index)
     assert workers[1 - index].returncode == 75, error
     [line] = [line for line in error.splitlines() if line.startswith("error: ")]
     assert re.search(r"search: sparse: another worker is gone; last good checkpoint: .*ckpt-\d+; run the same", line)
-    again = start_two("search.py", folder, data, epochs)
-    finish(*again)
+    said = finish(*start_two("search.py", folder, data, epochs))
+    steps = [int(re.search(r"search: sparse: going on from step (\d+)", one)[1]) for one in said]
+    assert steps[0] == steps[1] >= 4
     assert json.loads((folder / "summary.json").read_text())["steps"] == 2 * epochs
 
 
