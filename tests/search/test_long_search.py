@@ -57,6 +57,7 @@ def test_memory_stays_level_over_2000_search_steps_and_nothing_is_traced_again(t
         target_gmacs=1.5 * complexity(smallest(space)).gmacs,
         dataset=dataset,
         epochs=STEPS * BATCH / VIDEOS,
+        alpha_warmup=0.05,
         batch_size=BATCH,
         validation_batch_size=BATCH,
         recalibration_batches=2,

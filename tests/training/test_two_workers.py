@@ -57,6 +57,8 @@ SETTINGS = [
     "train.train_splits = ('train',)",
 ]
 
+SELECTION = ["--gin_bindings=search.refine = 2", "--gin_bindings=search.finetune_epochs = 1"]
+
 
 @pytest.fixture(scope="module")
 def data(bright_and_dark):
@@ -77,6 +79,8 @@ def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
     bindings = [*SETTINGS, f"VideoDataset.directory = '{data}'", f"search.target_gmacs = {1.1 * cheapest()}"]
     bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["TMPDIR"] = str(workdir.parent / f"elsewhere{index}")
+    os.makedirs(environment["TMPDIR"], exist_ok=True)
     if cluster:
         bindings.append("strategy.name = 'multi_worker'")
         environment["TF_CONFIG"] = json.dumps(
@@ -135,18 +139,25 @@ def assert_close(folder, other):
 def alone(tmp_path_factory, data):
     """Run folders of a search and of a training by one process."""
     folder = tmp_path_factory.mktemp("alone")
-    finish(start("search.py", folder / "search", data, 3))
+    finish(start("search.py", folder / "search", data, 3, *SELECTION))
     finish(start("train.py", folder / "train", data, 3, f"--genotype={folder}/search/genotype.json"))
     return folder
 
 
 @pytest.mark.parametrize("binary", ["search", "train"])
 def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
-    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else []
-    finish(*start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags))
+    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else SELECTION
+    workers = start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags)
+    finish(*workers)
     assert_close(tmp_path / "run", alone / binary)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
+    # Only the chief has written: events have the process in their names, and the other's folder went with it.
+    assert {path.name.split(".")[-3] for path in (tmp_path / "run" / "events").iterdir()} == {str(workers[0].pid)}
+    assert not list((tmp_path / "elsewhere1").rglob("metrics.jsonl"))
+    if binary == "search":
+        for name in ("front.json", "finetune/taken.json"):
+            assert (tmp_path / "run" / name).read_text() == (alone / "search" / name).read_text()
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
