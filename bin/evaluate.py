@@ -44,8 +44,9 @@ def main() -> None:
     dataset, strategy = video_dataset.VideoDataset(), make_strategy()
     with strategy.scope():
         model, _, labels = run_folder.load_trained(workdir)
-    result = evaluate.evaluation(model, labels, dataset, strategy, workdir, **given)
-    tensorboard.write_evaluation(workdir, result, run_folder.summary_of(workdir)["steps"])
+    own_folder = run_folder.own(workdir, strategy)
+    result = evaluate.evaluation(model, labels, dataset, strategy, own_folder, **given)
+    tensorboard.write_evaluation(own_folder, result, run_folder.summary_of(workdir)["steps"])
 
 
 if __name__ == "__main__":

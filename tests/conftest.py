@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -44,3 +45,17 @@ def write_records():
         )
 
     return write
+
+
+@pytest.fixture(scope="module")
+def bright_and_dark(tmp_path_factory, write_records):
+    """Folder of a data set of two classes and three splits of eight videos each: bright and dark, with noise."""
+    folder = tmp_path_factory.mktemp("data")
+    draw, splits = np.random.default_rng(0), {}
+    for split in ("train", "validation", "test"):
+        frames = [draw.integers(80 * (n % 2), 160 + 80 * (n % 2), (20, 18, 20, 3)).astype(np.uint8) for n in range(8)]
+        videos = [(f"{split}{n}.mp4", n % 2, frames[n]) for n in range(8)]
+        write_records(folder, videos, split=split)
+        splits |= json.loads((folder / "manifest.json").read_text())["splits"]
+    (folder / "manifest.json").write_text(json.dumps({"splits": splits}))
+    return folder

@@ -21,7 +21,12 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 def binary(body):
     """Starts a binary with this ``main``, and returns it when it has said "ready"."""
-    program = f"import errno, os, signal, time\nfrom tsnet_tf import cli\ndef main():\n    {body}\ncli.run(main)\n"
+    return started(
+        f"import errno, os, signal, time\nfrom tsnet_tf import cli\ndef main():\n    {body}\ncli.run(main)\n"
+    )
+
+
+def started(program):
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -40,6 +45,31 @@ def test_signal_ends_a_binary_with_one_line(number):
     error = process.communicate(timeout=30)[1]
     assert process.returncode == 75
     assert error == f"error: stopped by {signal.Signals(number).name}; run the same command again to go on\n"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_while_libraries_are_imported_is_one_line(number):
+    imports = "print('ready', flush=True); time.sleep(60)"
+    process = started(f"import time\nfrom tsnet_tf import cli\ncli.silence_libraries()\n{imports}\n")
+    process.send_signal(number)
+    error = process.communicate(timeout=30)[1]
+    assert process.returncode == 75
+    assert error == f"error: stopped by {signal.Signals(number).name}; run the same command again to go on\n"
+
+
+def test_an_operation_that_no_signal_interrupts_is_not_waited_for():
+    """A hash of many rounds is computed without a look at Python's signals, as an operation of TensorFlow is."""
+    process = binary("""
+    import hashlib
+    from tsnet_tf import interruption
+    interruption.GRACE_SECONDS = 0.5
+    print('ready', flush=True)
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)
+    """)
+    process.terminate()
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 75
+    assert error == "error: something took more than 0.5 s after a signal; run the same command again to go on\n"
 
 
 def test_code_that_goes_on_after_errors_does_not_go_on_after_a_signal():

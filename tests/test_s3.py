@@ -104,7 +104,7 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
 
     settings = ["batch_size = 8", "search.epochs = 1", "joint.samples = 1", "search.report_every = 1"]
     settings += ["search.finetune_epochs = 0", "search.recalibration_batches = 1", "search.alpha_warmup = 0.0"]
-    run(
+    search = (
         server,
         "search.py",
         f"--gin_file={ROOT}/gin/demo/sparse.gin",
@@ -112,6 +112,7 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
         "--gin_bindings=data_dir = 's3://bucket/data'",
         *(f"--gin_bindings={setting}" for setting in settings),
     )
+    run(*search)
     summary = json.loads(get(bucket, "runs/sparse/summary.json"))
     assert summary["step"] == "sparse" and summary["steps"] == 2
     steps = [json.loads(line)["step"] for line in get(bucket, "runs/sparse/metrics.jsonl").splitlines()]
@@ -119,6 +120,12 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
     keys = [found.key for found in bucket.objects.filter(Prefix="runs/sparse/")]
     for name in ("checkpoints/final.index", "checkpoints/ckpt-2.index", "config.gin", "genotype.json", "events/"):
         assert any(key.startswith(f"runs/sparse/{name}") for key in keys), keys
+
+    genotype = get(bucket, "runs/sparse/genotype.json")
+    bucket.Object("runs/sparse/summary.json").delete()  # as if it had been stopped before the end
+    assert "search: sparse: going on from step 2\n" in run(*search)
+    assert json.loads(get(bucket, "runs/sparse/summary.json"))["steps"] == 2
+    assert get(bucket, "runs/sparse/genotype.json") == genotype
 
 
 def test_local_paths_load_nothing():

@@ -16,6 +16,9 @@ def write_bytes(path: str, content: bytes) -> None:
     try:
         with tf.io.gfile.GFile(temporary, "wb") as file:
             file.write(content)
+        if "://" not in temporary:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())  # else a power cut may leave the name without the content
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except BaseException:  # a full disk, for one, should not be left fuller
         if tf.io.gfile.exists(temporary):

@@ -26,7 +26,11 @@ SHARED_FLAGS = (GIN_FILE, GIN_BINDINGS, WORKDIR, CONSOLE)
 
 
 def silence_libraries() -> None:
-    """Keeps third-party chatter off the terminal. Call before TensorFlow is imported."""
+    """Keeps third-party chatter off the terminal, and the traceback of a signal while libraries are imported.
+
+    Call before TensorFlow is imported.
+    """
+    interruption.exit_on_signal()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore")
     for name in ("tensorflow", "absl", "apache_beam", "root"):
@@ -99,7 +103,7 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
     try:
         app.run(start, flags_parser=_parse_flags)
     except interruption.Interrupted as signal:
-        print(f"error: stopped by {signal}; run the same command again to go on", file=sys.stderr)
+        print(f"error: stopped by {signal}; {interruption.AGAIN}", file=sys.stderr)
         sys.stdout.flush()
         os._exit(TryAgain.exit_code)  # threads that still work on something are not waited for
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does

@@ -1,10 +1,19 @@
 """SIGTERM and SIGINT: a scheduler, or a person, wants the machine back."""
 
 import contextlib
+import os
 import signal
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
+from tsnet_tf.errors import TryAgain
+
+GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
+AGAIN = "run the same command again to go on"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -14,8 +23,20 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+def exit_on_signal() -> None:
+    """Makes both signals end the process with one line, unless they do something already.
+
+    For the time in which libraries are imported: nothing has been begun, and nobody would catch `Interrupted`.
+    """
+    if all(signal.getsignal(number) in _DEFAULTS for number in _SIGNALS):
+        _install(lambda number: _end(f"stopped by {signal.Signals(number).name}"))
+
+
 def raise_on_signal() -> None:
-    """Makes both signals raise `Interrupted` with their name, from now on."""
+    """Makes both signals raise `Interrupted` with their name, from now on.
+
+    A process that still runs `GRACE_SECONDS` after the first one, whoever handles it, ends as it is.
+    """
 
     def interrupt(number: int) -> None:
         for other in _SIGNALS:  # once is enough: the way out is not to be interrupted
@@ -23,6 +44,18 @@ def raise_on_signal() -> None:
         raise Interrupted(signal.Signals(number).name)
 
     _install(interrupt)
+    # Handlers wait for the operation that runs, which in TensorFlow may take minutes. A thread need not.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def end_in_time() -> None:
+        while os.read(reader, 1)[0] not in _SIGNALS:
+            pass
+        time.sleep(GRACE_SECONDS)
+        _end(f"something took more than {GRACE_SECONDS} s after a signal")
+
+    threading.Thread(target=end_in_time, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -38,3 +71,8 @@ def on_signal(action: Callable[[int], None]) -> Iterator[None]:
 
 def _install(action: Callable[[int], None]) -> dict:
     return {number: signal.signal(number, lambda got, _: action(got)) for number in _SIGNALS}
+
+
+def _end(why: str) -> None:
+    print(f"error: {why}; {AGAIN}", file=sys.stderr, flush=True)
+    os._exit(TryAgain.exit_code)

@@ -136,6 +136,22 @@ def test_earlier_saved_model_is_replaced_and_nothing_is_left_over(reddest, tmp_p
     assert json.load(open(os.path.join(output, "assets", "metadata.json")))["labels"] == ["a", "b", "c"]
 
 
+def test_a_kill_while_an_earlier_saved_model_is_replaced_leaves_one_that_is_whole(reddest, tmp_path, monkeypatch):
+    model, labels, settings = reddest
+    output = str(tmp_path / "model")
+    export(model, labels, output, **settings)
+
+    def killed(folder):
+        os.remove(os.path.join(folder, "saved_model.pb"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tf.io.gfile, "rmtree", killed)
+        export(model, ["a", "b", "c"], output, **settings)
+    tf.saved_model.load(output)
+    export(model, ["a", "b", "c"], output, **settings)
+
+
 def test_other_folder_is_never_overwritten(reddest, tmp_path):
     model, labels, settings = reddest
     (tmp_path / "thesis").mkdir()

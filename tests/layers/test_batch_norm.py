@@ -24,6 +24,16 @@ def test_statistics_of_the_batch(statistics):
     np.testing.assert_allclose(y[0, :, :, 0], 2.0 * DEVIATIONS / 3.0 + 0.5, rtol=1e-6)
 
 
+def test_what_is_no_number_does_not_stay_in_the_moving_statistics():
+    layer = BatchNorm(2)
+    x = np.ones([4, 3, 3, 2], np.float32)
+    x[0, 0, 0, 0] = np.nan
+    layer(tf.constant(x), channels=2, training=True)
+    # Channel 0 is as it was. Channel 1 has mean 1 and variance 0: 0.9 x 0 + 0.1 x 1, and 0.9 x 1 + 0.1 x 0.
+    np.testing.assert_allclose(layer.moving_mean, [0.0, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance, [1.0, 0.9], rtol=1e-6)
+
+
 def test_moving_statistics_use_the_unbiased_variance():
     layer = norm()
     layer(PIXELS, channels=1, training=True)

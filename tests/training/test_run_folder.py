@@ -1,6 +1,7 @@
 """What a finished run leaves behind is what the next one picks up."""
 
 import dataclasses
+import errno
 import json
 import subprocess
 import sys
@@ -158,6 +159,12 @@ def test_second_process_is_refused_until_the_first_is_killed(tmp_path):
         holder.wait()
     assert run_folder.start(str(tmp_path), None, {}) == str(tmp_path)
     run_folder.start(str(tmp_path), None, {})  # its own it may open again
+
+
+def test_a_file_system_without_locks_is_no_reason_not_to_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_folder.fcntl, "flock", mock.Mock(side_effect=OSError(errno.ENOSYS, "not implemented")))
+    assert run_folder.start(str(tmp_path), None, {}) == str(tmp_path)
+    assert f"warning: '{tmp_path}' cannot be locked (not implemented)" in capsys.readouterr().err
 
 
 def test_workers_but_the_chief_write_elsewhere(tmp_path):

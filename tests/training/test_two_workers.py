@@ -57,26 +57,12 @@ SETTINGS = [
     "train.train_splits = ('train',)",
 ]
 
+SELECTION = ["--gin_bindings=search.refine = 2", "--gin_bindings=search.finetune_epochs = 1"]
+
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, write_records):
-    """Eight videos per split, bright and dark, with noise."""
-    folder = tmp_path_factory.mktemp("data")
-    draw = np.random.default_rng(0)
-    splits = {}
-    for split in ("train", "validation", "test"):
-        videos = [
-            (
-                f"{split}{n}.mp4",
-                n % 2,
-                draw.integers(80 * (n % 2), 160 + 80 * (n % 2), (20, 18, 20, 3)).astype(np.uint8),
-            )
-            for n in range(8)
-        ]
-        write_records(folder, videos, split=split)
-        splits |= json.loads((folder / "manifest.json").read_text())["splits"]
-    (folder / "manifest.json").write_text(json.dumps({"splits": splits}))
-    return folder
+def data(bright_and_dark):
+    return bright_and_dark
 
 
 def cheapest():
@@ -93,6 +79,8 @@ def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
     bindings = [*SETTINGS, f"VideoDataset.directory = '{data}'", f"search.target_gmacs = {1.1 * cheapest()}"]
     bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["TMPDIR"] = str(workdir.parent / f"elsewhere{index}")
+    os.makedirs(environment["TMPDIR"], exist_ok=True)
     if cluster:
         bindings.append("strategy.name = 'multi_worker'")
         environment["TF_CONFIG"] = json.dumps(
@@ -123,9 +111,11 @@ def start_two(*arguments):
 
 
 def finish(*processes):
-    for process in processes:
-        said, error = process.communicate(timeout=900)
+    """Waits for processes that end well, and returns what they said."""
+    outputs = [process.communicate(timeout=900) for process in processes]
+    for process, (said, error) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, f"{said[-1000:]}\n{error[-3000:]}"
+    return [said for said, _ in outputs]
 
 
 def tensors(path):
@@ -149,18 +139,25 @@ def assert_close(folder, other):
 def alone(tmp_path_factory, data):
     """Run folders of a search and of a training by one process."""
     folder = tmp_path_factory.mktemp("alone")
-    finish(start("search.py", folder / "search", data, 3))
+    finish(start("search.py", folder / "search", data, 3, *SELECTION))
     finish(start("train.py", folder / "train", data, 3, f"--genotype={folder}/search/genotype.json"))
     return folder
 
 
 @pytest.mark.parametrize("binary", ["search", "train"])
 def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
-    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else []
-    finish(*start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags))
+    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else SELECTION
+    workers = start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags)
+    finish(*workers)
     assert_close(tmp_path / "run", alone / binary)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
+    # Only the chief has written: events have the process in their names, and the other's folder went with it.
+    assert {path.name.split(".")[-3] for path in (tmp_path / "run" / "events").iterdir()} == {str(workers[0].pid)}
+    assert not list((tmp_path / "elsewhere1").rglob("metrics.jsonl"))
+    if binary == "search":
+        for name in ("front.json", "finetune/taken.json"):
+            assert (tmp_path / "run" / name).read_text() == (alone / "search" / name).read_text()
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
@@ -176,8 +173,9 @@ def test_killing_one_worker_ends_the_other_and_both_go_on(tmp_path, data, index)
     assert workers[1 - index].returncode == 75, error
     [line] = [line for line in error.splitlines() if line.startswith("error: ")]
     assert re.search(r"search: sparse: another worker is gone; last good checkpoint: .*ckpt-\d+; run the same", line)
-    again = start_two("search.py", folder, data, epochs)
-    finish(*again)
+    said = finish(*start_two("search.py", folder, data, epochs))
+    steps = [int(re.search(r"search: sparse: going on from step (\d+)", one)[1]) for one in said]
+    assert steps[0] == steps[1] >= 4
     assert json.loads((folder / "summary.json").read_text())["steps"] == 2 * epochs
 
 

@@ -52,7 +52,7 @@ def evaluation(
       labels: names of its classes.
       dataset: where the videos are, and the sizes they are tested at.
       strategy: how the work is spread.
-      workdir: run folder.
+      workdir: run folder, or another one for all workers but the chief.
       split: name of the split.
       views: name of a protocol (`tsnet_tf.evaluation.protocol.named`).
       batch_size: views per replica and step; the result does not depend on it.
@@ -95,10 +95,10 @@ def evaluation(
         "seconds": time.monotonic() - started,
     }
     show(result)
-    atomic.write_json(os.path.join(workdir, RESULT_FILE), result)
     path = os.path.join(workdir, predictions.FOLDER, f"{split}_{views}")
     predictions.write(predicted, path)
     samples.write(samples.take(predicted, found.first_records(), model.space.frames, dataset, split), path)
+    atomic.write_json(os.path.join(workdir, RESULT_FILE), result)  # last: it says that there is all of it
     return result
 
 

@@ -84,7 +84,7 @@ def export(
         "versions": _versions(),
         "git_revision": _git_revision(),
     }
-    temporary = f"{output}.{uuid.uuid4().hex}.tmp"
+    temporary, replaced = (f"{output}.{uuid.uuid4().hex}.tmp" for _ in range(2))
     try:
         with tempfile.TemporaryDirectory() as assets:
             module = _serving_module(model, metadata, assets)
@@ -94,9 +94,11 @@ def export(
             tf.io.gfile.makedirs(os.path.join(temporary, EXTRA_FOLDER))
             with tf.io.gfile.GFile(os.path.join(temporary, EXTRA_FOLDER, name), "wb") as file:
                 file.write(content)
-        if tf.io.gfile.exists(output):
-            tf.io.gfile.rmtree(output)
+        if tf.io.gfile.exists(output):  # whose name is never to stand for half of it
+            tf.io.gfile.rename(output, replaced)
         tf.io.gfile.rename(temporary, output)
+        if tf.io.gfile.exists(replaced):
+            tf.io.gfile.rmtree(replaced)
     finally:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.rmtree(temporary)

@@ -87,6 +87,8 @@ class BatchNorm(keras.layers.Layer):
             )
         if self.statistics == "moving" and training:
             for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                # What is not finite would stay for good, also where the update of the weights is left out.
+                value = tf.where(tf.math.is_finite(value), value, moving)
                 moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return y
 

@@ -38,6 +38,7 @@ from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.precision import precision
 from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.strategy import of_chief
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import fit
 
@@ -210,36 +211,51 @@ def search(
         candidate = fixed(architecture, "a candidate")
         recalibrate(candidate, clips, recalibration_batches)
         results = [evaluate(candidate, dataset, split, views) for split in validation_splits]
-        return sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results)
+        return of_chief(sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results), strategy)
 
     def estimate(architecture: np.ndarray) -> float:
         return float(model.costs.of(tf.constant(architecture[None]))[0])
 
-    logits = tf.convert_to_tensor(model.alpha)
-    taken_from = (model.distribution, logits, model.costs, target, tolerance)
-    if cost_model.measure:
+    def measured_cost(architecture: np.ndarray) -> float:
+        return of_chief(cost_model.measure(fixed(architecture, "a candidate")), strategy)
 
-        def measured_cost(architecture: np.ndarray) -> float:
-            return cost_model.measure(fixed(architecture, "a candidate"))
+    def select() -> tuple[np.ndarray, str]:
+        """The architecture that is taken, and how it was found."""
+        logits = tf.convert_to_tensor(model.alpha)
+        taken_from = (model.distribution, logits, model.costs, target, tolerance)
+        if cost_model.measure:
+            found, is_most_probable, cost_of_found = selection.most_probable_as_measured(*taken_from, measured_cost)
+            if abs(cost_of_found / target - 1) > tolerance:
+                console.warn(f"{name}: nothing was found within {tolerance:.0%} of the target, the nearest is taken")
+        else:
+            found, is_most_probable = selection.most_probable(*taken_from)
+            cost_of_found = estimate(found)
+        how = "the most probable architecture" + ("" if is_most_probable else " near the target")
+        if not is_most_probable:
+            console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
+        if refine:
+            drawn = model.distribution.sample(logits, refine, tf.stack([seed, steps])).numpy()
+            candidates = np.concatenate([found[None], drawn])
+            budget = target * (1 + tolerance) * estimate(found) / cost_of_found  # in the estimate's terms
+            best, front = selection.refine(candidates, model.costs, budget, validation_top1)
+            found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
+            _write_front(
+                own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
+            )
+        return found, how
 
-        found, is_most_probable, cost_of_found = selection.most_probable_as_measured(*taken_from, measured_cost)
-        if abs(cost_of_found / target - 1) > tolerance:
-            console.warn(f"{name}: nothing was found within {tolerance:.0%} of the target, the nearest is taken")
+    # What is measured may come out otherwise the next time: fine-tuning that was stopped goes on with what was taken.
+    finetune = os.path.join(workdir, "finetune")
+    taken = os.path.join("finetune", "taken.json")
+    if finetune_epochs and tf.io.gfile.exists(os.path.join(workdir, taken)):
+        architecture, how = run_folder.read_json(os.path.join(workdir, taken))
+        found = np.array(architecture, np.int32)
+        console.say(f"{name}: going on with {how}")
     else:
-        found, is_most_probable = selection.most_probable(*taken_from)
-        cost_of_found = estimate(found)
-    how = "the most probable architecture" + ("" if is_most_probable else " near the target")
-    if not is_most_probable:
-        console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
-    if refine:
-        drawn = model.distribution.sample(logits, refine, tf.stack([seed, steps])).numpy()
-        candidates = np.concatenate([found[None], drawn])
-        budget = target * (1 + tolerance) * estimate(found) / cost_of_found  # in the estimate's terms
-        best, front = selection.refine(candidates, model.costs, budget, validation_top1)
-        found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
-        _write_front(
-            own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
-        )
+        found, how = select()
+        if finetune_epochs:
+            atomic.write_json(os.path.join(own_folder, taken), [found.tolist(), how])
+    set_seed(seed)  # what follows is the same, whatever was drawn before
     fixed_model = fixed(found, how)
     genotype = fixed_model.space
     if finetune_epochs:
@@ -248,7 +264,7 @@ def search(
             dataset,
             train_splits,
             strategy,
-            workdir=os.path.join(workdir, "finetune"),
+            workdir=finetune,
             title=f"fine-tuning: {name}",
             pace=Pace(math.ceil(finetune_epochs * videos / batch_size), report_every, checkpoint_every, batch_size),
             seed=2 * seed + 2,

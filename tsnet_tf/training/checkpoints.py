@@ -18,9 +18,11 @@ _PREFIX = "ckpt"
 def manager(checkpoint: tf.train.Checkpoint, folder: str, step: tf.Variable, every: int) -> tf.train.CheckpointManager:
     """Saves to ``folder`` every so many steps, each checkpoint under the number of its step, and keeps the last `KEPT`.
 
-    TensorFlow writes the tensors under a temporary name, renames them, writes and renames the index, and then the list
-    of checkpoints: whatever stops it, the one before is whole, and is deleted last.
+    TensorFlow writes the tensors under a temporary name, renames them, writes the index, and then the list of
+    checkpoints: whatever stops it, the one before is whole, and is deleted last. What a kill has left under temporary
+    names is removed here.
     """
+    _remove(folder, r".+_temp")
     return tf.train.CheckpointManager(
         checkpoint, folder, max_to_keep=KEPT, checkpoint_name=_PREFIX, step_counter=step, checkpoint_interval=every
     )
@@ -31,10 +33,7 @@ def save(manager: tf.train.CheckpointManager, step: int, check_interval: bool = 
     try:
         return manager.save(checkpoint_number=step, check_interval=check_interval)
     except BaseException:
-        for name in tf.io.gfile.listdir(manager.directory):
-            if re.match(rf"{_PREFIX}-{step}[._]", name):
-                path = os.path.join(manager.directory, name)
-                tf.io.gfile.rmtree(path) if tf.io.gfile.isdir(path) else tf.io.gfile.remove(path)
+        _remove(manager.directory, rf"{_PREFIX}-{step}[._].+")
         raise
 
 
@@ -66,11 +65,22 @@ def restore_latest(checkpoint: tf.train.Checkpoint, folder: str, title: str) -> 
     return None
 
 
+def _remove(folder: str, pattern: str) -> None:
+    """Removes what has a name that matches as a whole."""
+    for name in _names(folder):
+        if re.fullmatch(pattern, name):
+            path = os.path.join(folder, name)
+            tf.io.gfile.rmtree(path) if tf.io.gfile.isdir(path) else tf.io.gfile.remove(path)
+
+
+def _names(folder: str) -> list[str]:
+    # Object stores end the names of folders with a slash.
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)] if tf.io.gfile.isdir(folder) else []
+
+
 def _numbers(folder: str) -> list[int]:
     """Steps of which there is any file, the latest first."""
-    if not tf.io.gfile.isdir(folder):
-        return []
-    found = (re.fullmatch(rf"{_PREFIX}-(\d+)\.(index|data-\d+-of-\d+)", name) for name in tf.io.gfile.listdir(folder))
+    found = (re.fullmatch(rf"{_PREFIX}-(\d+)\.(index|data-\d+-of-\d+)", name) for name in _names(folder))
     return sorted({int(match[1]) for match in found if match}, reverse=True)
 
 

@@ -12,10 +12,11 @@ import keras
 import orbit
 import tensorflow as tf
 
-from tsnet_tf import console
+from tsnet_tf import console, interruption
 from tsnet_tf.errors import NotFinite, TryAgain, UserError
 from tsnet_tf.training import checkpoints, stopping, tensorboard
 from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.strategy import of_chief
 
 
 class _Trainer(orbit.StandardTrainer):
@@ -158,6 +159,10 @@ def train_loop(
     with strategy.scope():
         last_good = checkpoints.restore_latest(checkpoint, folder, title)
     done = int(step)
+    if done != of_chief(done, strategy):
+        raise UserError(
+            f"{title}: expected a run folder that all workers see, found step {done} in it, the chief another"
+        )
     if done:
         console.say(f"{title}: going on from step {done}")
     own_folder = os.path.join(recorder.workdir, checkpoints.FOLDER)
@@ -167,7 +172,8 @@ def train_loop(
     # 4. Lines that a lost attempt wrote beyond the checkpoint are dropped, and written again.
     recorder.drop_after(done)
     # 5. The first report comes where it would have come, and covers what it would have covered (`_Trainer`).
-    with console.progress(title, pace.steps, done) as bar, stopping.noted_signals(title) as received:
+    received: list[int] = []
+    with console.progress(title, pace.steps, done) as bar, interruption.on_signal(received.append):
 
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
@@ -182,7 +188,9 @@ def train_loop(
 
         def save(_=None, check_interval: bool = True) -> None:
             nonlocal last_good
-            last_good = checkpoints.save(manager, int(step), check_interval) or last_good
+            saved = checkpoints.save(manager, int(step), check_interval)
+            if saved:
+                last_good = saved if own_folder == folder else tf.train.latest_checkpoint(folder)
 
         profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
         stops = stopping.wanted(strategy, received)
@@ -196,7 +204,7 @@ def train_loop(
                     train_actions=[record, save],
                 ).train(pace.steps)
         except stopping.Stopped:
-            pass
+            stopping.skipped(model, skipped_allowed, title, last_good)  # what would end the run is not saved before it
         except (OSError, tf.errors.OpError) as error:
             found = stopping.foreseen(error, title, last_good)
             if found is None:
@@ -209,7 +217,7 @@ def train_loop(
         if received or int(step) < pace.steps:
             name = signal.Signals(received[0]).name if received else "another worker"
             raise TryAgain(
-                f"{title}: stopped by {name} after step {int(step)}; {stopping.said(last_good)}; {stopping.AGAIN}"
+                f"{title}: stopped by {name} after step {int(step)}; {stopping.said(last_good)}; {interruption.AGAIN}"
             )
     if model.optimizer.use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)

@@ -17,7 +17,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from tsnet_tf import atomic
+from tsnet_tf import atomic, console
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.inheritance import named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
@@ -31,6 +31,7 @@ FINAL = "checkpoints/final"
 
 _ONE_LINE = 10_000  # characters; gin breaks longer ones
 _locked: dict[str, int] = {}  # run folders of this process, with the open files that hold their locks
+_elsewhere: list[tempfile.TemporaryDirectory] = []  # of a worker that is not the chief
 
 
 def summary_of(workdir: str) -> dict | None:
@@ -95,6 +96,8 @@ def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[
             found = os.read(file, 1000).decode() or "another process"
             os.close(file)
             raise UserError(f"expected a run folder that nobody works on, found {found} in '{workdir}'") from error
+        except OSError as error:  # such as Lustre's, where it is mounted without
+            console.warn(f"'{workdir}' cannot be locked ({error.strerror}): see that nobody else works on it")
         os.ftruncate(file, 0)
         os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         _locked[os.path.realpath(workdir)] = file
@@ -103,8 +106,11 @@ def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[
 
 
 def own(workdir: str, strategy: tf.distribute.Strategy) -> str:
-    """Where this process writes: the run folder, or a temporary one for all workers but the chief."""
-    return workdir if strategy.extended.should_checkpoint else tempfile.mkdtemp()
+    """Where this process writes: the run folder; or, for workers but the chief, a temporary one that ends with it."""
+    if strategy.extended.should_checkpoint:
+        return workdir
+    _elsewhere.append(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+    return _elsewhere[-1].name
 
 
 def write_settings(workdir: str, labels: list[str]) -> str:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from tsnet_tf import interruption
 from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, lost_worker, no_space
-
-AGAIN = "run the same command again to go on"
-GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
+from tsnet_tf.interruption import AGAIN
 
 
 class Stopped(Exception):
@@ -25,34 +18,6 @@ class Stopped(Exception):
 def said(last_good: str | None) -> str:
     """What there is to go on from."""
     return f"last good checkpoint: {last_good or 'none yet'}"
-
-
-@contextlib.contextmanager
-def noted_signals(title: str) -> Iterator[list[int]]:
-    """SIGTERM and SIGINT that come in this context are noted in the list.
-
-    From the first on the step in flight, and saving, may take `GRACE_SECONDS`; then the process ends as it is.
-    """
-    received: list[int] = []
-
-    def give_up() -> None:
-        line = f"error: {title}: a step or a checkpoint took more than {GRACE_SECONDS} s after a signal; {AGAIN}"
-        print(line, file=sys.stderr, flush=True)
-        os._exit(TryAgain.exit_code)
-
-    timer = threading.Timer(GRACE_SECONDS, give_up)
-    timer.daemon = True
-
-    def note(number: int) -> None:
-        if not received:
-            timer.start()
-        received.append(number)
-
-    try:
-        with interruption.on_signal(note):
-            yield received
-    finally:
-        timer.cancel()
 
 
 def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[], bool]:

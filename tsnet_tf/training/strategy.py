@@ -39,3 +39,18 @@ def strategy(name: str = "one_device", devices: tuple[str, ...] | None = None, t
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     raise UserError(f"strategy.name: expected one of {', '.join(STRATEGIES)}; found '{name}'")
+
+
+def of_chief(value: float, strategy: tf.distribute.Strategy) -> float:
+    """The chief's ``value``, on every worker: what they measure may differ, and what they do next must not."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return value
+    is_chief = float(strategy.extended.should_checkpoint)
+    own = tf.constant([is_chief * value, is_chief], tf.float64)
+
+    @tf.function
+    def sum_of_replicas(own: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: own), axis=None)
+
+    total, count = sum_of_replicas(own).numpy()
+    return float(total / count)
