@@ -23,7 +23,7 @@ help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
 	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
-	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: hours"
+	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: an hour"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the long tests: full-size model, replicas, end to end"
 	@echo "make lint       ruff, without changing anything"

@@ -1,5 +1,7 @@
 """Stops the demo at random moments, over and over, and compares what comes out with a run that nobody disturbed.
 
+It is the demo with its videos and models, but with six epochs in every part.
+
   python tests/chaos.py --workdir=runs/chaos                        (or: make chaos)
   python tests/chaos.py --workdir=runs/chaos_term --stop=SIGTERM
   python tests/chaos.py --workdir=/tmp/chaos --short --times=1
@@ -46,7 +48,14 @@ PHASES = {
 }
 SECONDS_TO_SAVE = 30
 SECONDS_TO_LISTEN = 3
-SETTINGS = ["set_seed.op_determinism = True", "search.checkpoint_every = 10", "train.checkpoint_every = 10"]
+SETTINGS = [
+    "set_seed.op_determinism = True",
+    "search.epochs = 6",
+    "search.finetune_epochs = 2",
+    "search.checkpoint_every = 10",
+    "train.epochs = 6",
+    "train.checkpoint_every = 10",
+]
 SHORT_SETTINGS = [
     "search.epochs = 2",
     "search.finetune_epochs = 1",
