@@ -76,13 +76,13 @@ def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
 def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:
     """The curves as a figure; see `draw_curves`."""
     panels = [panel for panel in PANELS if any(panel.names(metrics) for metrics in runs.values())]
-    figure = Figure(figsize=(2.8 * len(panels), 2.5 * len(runs)), layout="constrained")
-    grid = figure.subplots(len(runs), len(panels), squeeze=False)
-    for row, (name, metrics) in enumerate(runs.items()):
-        for axes, panel in zip(grid[row], panels, strict=True):
+    figure = Figure(figsize=(2.8 * len(panels), 2.7 * len(runs)), layout="constrained")
+    rows = figure.subfigures(len(runs), 1, squeeze=False)[:, 0]
+    for row, (name, metrics) in zip(rows, runs.items(), strict=True):
+        row.suptitle(figures.plain(name), x=0.005, ha="left", fontsize=10, fontweight="bold")
+        for axes, panel in zip(row.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             _draw_panel(axes, panel, metrics, theme)
-        grid[row][0].set_ylabel(figures.plain(name), fontweight="bold")
-    for axes in grid[-1]:
+    for axes in rows[-1].axes:
         axes.set_xlabel("step")
     return figure
 
@@ -94,7 +94,7 @@ def _draw_panel(axes: Axes, panel: Panel, metrics: list[dict], theme: figures.Th
         _draw_kinds(axes, panel, metrics)
     else:
         steps, values = _series(metrics, panel.value)
-        axes.plot(steps, values, color=theme.first, lw=1.6)
+        axes.plot(steps, values, color=theme.first, lw=1.6, marker=_marker(steps))
         if panel.target and _series(metrics, panel.target)[0]:
             axes.plot(*_series(metrics, panel.target), color=theme.second, lw=1.2, ls="--", label="target")
             axes.legend(frameon=False, fontsize=9)
@@ -110,9 +110,14 @@ def _draw_kinds(axes: Axes, panel: Panel, metrics: list[dict]) -> None:
         if values and values[0]:
             line = ("-", "--", "-.", ":")[index % 4]
             label = name.removeprefix(panel.value).replace("_", " ")
-            axes.plot(steps, [value / values[0] for value in values], lw=1.6, ls=line, label=label)
+            shares = [value / values[0] for value in values]
+            axes.plot(steps, shares, lw=1.6, ls=line, marker=_marker(steps), label=label)
     if names:
         axes.legend(frameon=False, fontsize=7.5, handlelength=1.6, labelspacing=0.2)
+
+
+def _marker(steps: list[int]) -> str:
+    return "o" if len(steps) == 1 else ""  # a line of one point cannot be seen
 
 
 def _series(metrics: list[dict], name: str) -> tuple[list[int], list[float]]:

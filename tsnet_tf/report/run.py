@@ -108,7 +108,7 @@ def _read(name: str, folder: str) -> Run:
     path = os.path.join(folder, "metrics.jsonl")
     metrics = read_metrics(path) if tf.io.gfile.exists(path) else []
     if not metrics:
-        missing.append(f"{name}: no metrics.jsonl: nothing has been recorded")
+        missing.append(f"{name}: nothing has been recorded in metrics.jsonl")
     reached = f"it is still running or ended early, {_reached(metrics)}"
     space = content("space.json", lambda text: genotype.loads(text.decode(), f"{name}/space.json"))
     evaluation = content("evaluation.json", json.loads)
