@@ -64,7 +64,7 @@ CASES = {
     "csv_without_its_columns": (
         "prepare_data.py",
         ["--annotations={no_columns.csv}", "--output={here}/out"],
-        "(no path, label, split)",
+        "(no path, label)",
     ),
     "label_not_in_the_map": (
         "prepare_data.py",

@@ -13,7 +13,7 @@ from tsnet_tf.errors import TryAgain
 GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
 AGAIN = "run the same command again to go on"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+_DEFAULTS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)  # ignored: SIGINT in the background
 
 
 class Interrupted(KeyboardInterrupt):
