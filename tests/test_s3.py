@@ -51,7 +51,8 @@ def bucket(server):
     return store.create_bucket(Bucket="bucket")
 
 
-def run(server, binary, *arguments):
+def run(server, binary, *arguments, code=0):
+    """Returns what was said on standard output, or on standard error where a failure is expected."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "bin" / binary), *arguments],
         env={
@@ -64,8 +65,8 @@ def run(server, binary, *arguments):
         text=True,
         timeout=900,
     )
-    assert done.returncode == 0, f"{binary} ended with {done.returncode}: {done.stderr[-3000:]}"
-    return done.stdout
+    assert done.returncode == code, f"{binary} ended with {done.returncode}: {done.stderr[-3000:]}"
+    return done.stderr if code else done.stdout
 
 
 def get(bucket, key):
@@ -101,6 +102,13 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
         "--output=s3://bucket/data",
     )
     assert again == "prepare: s3://bucket/data is complete, reused\n"
+    refused = run(
+        server, "prepare_data.py", "--annotations=s3://bucket/videos/annotations.csv", "--output=s3://bucket/videos",
+        code=2,
+    )  # fmt: skip
+    expected = "expected a new folder or prepared records, found other files in 's3://bucket/videos'"
+    assert refused == f"error: --output: {expected}\n"
+    assert get(bucket, "videos/annotations.csv") and get(bucket, "data/manifest.json")
 
     settings = ["batch_size = 8", "search.epochs = 1", "joint.samples = 1", "search.report_every = 1"]
     settings += ["search.finetune_epochs = 0", "search.recalibration_batches = 1", "search.alpha_warmup = 0.0"]

@@ -12,6 +12,9 @@ import av
 import numpy as np
 import pytest
 
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VIDEOS, SHARDS, KILLS = 24, 8, 5
 
@@ -75,6 +78,8 @@ def test_five_kills_leave_nothing_that_looks_whole_and_the_end_is_the_same(annot
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not output.exists(), "the folder has its name before it is whole"
+        with pytest.raises(UserError, match="expected records made by bin/prepare_data.py in .*, found no "):
+            VideoDataset(f"{output}.partial").shards(["train"])
         shards = list(pathlib.Path(f"{output}.partial").glob("*.tfrecord"))
         killed_while_writing += len(shards) < SHARDS
         for shard in shards:

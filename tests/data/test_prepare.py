@@ -122,7 +122,7 @@ def test_an_output_that_could_not_get_its_name_is_refused_before_anything_is_dec
     for output, message in (
         (tmp_path / "file", "expected a new folder, found a file, or a disk itself, at '.*file'"),
         (tmp_path / "broken", "expected a new folder, found a file, or a disk itself, at '.*broken'"),
-        (tmp_path / "file" / "data", "expected a folder that can be made, found .*/file"),
+        (tmp_path / "file" / "data", "expected a folder that can be made, found: .*/file"),
     ):
         with pytest.raises(UserError, match=f"--output: {message}"):
             prepare.prepare(annotations, str(output), prepare.Options(folder))

@@ -248,12 +248,17 @@ def _start_or_resume(folder: str, fingerprint: str) -> None:
             f"--output: expected a new folder or one that was begun with the same annotations and options, found "
             f"'{folder}' begun with others; delete it or choose another folder"
         )
-    if tf.io.gfile.exists(folder):
-        tf.io.gfile.rmtree(folder)
     try:
+        if tf.io.gfile.exists(folder):
+            tf.io.gfile.rmtree(folder)
         tf.io.gfile.makedirs(folder)
-    except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
-        raise UserError(f"--output: expected a folder that can be made, found {error.message}") from error
+    except (
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+        tf.errors.FailedPreconditionError,
+        tf.errors.InvalidArgumentError,  # a bucket instead of a folder in one
+    ) as error:
+        raise UserError(f"--output: expected a folder that can be made, found: {error.message}") from error
     atomic.write_json(plan_path, {"fingerprint": fingerprint})
 
 
