@@ -252,6 +252,7 @@ def _start_or_resume(folder: str, fingerprint: str) -> None:
         if tf.io.gfile.exists(folder):
             tf.io.gfile.rmtree(folder)
         tf.io.gfile.makedirs(folder)
+        atomic.write_json(plan_path, {"fingerprint": fingerprint})
     except (
         tf.errors.NotFoundError,
         tf.errors.PermissionDeniedError,
@@ -259,7 +260,6 @@ def _start_or_resume(folder: str, fingerprint: str) -> None:
         tf.errors.InvalidArgumentError,  # a bucket instead of a folder in one
     ) as error:
         raise UserError(f"--output: expected a folder that can be made, found: {error.message}") from error
-    atomic.write_json(plan_path, {"fingerprint": fingerprint})
 
 
 def _read_json(path: str) -> dict:
