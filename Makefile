@@ -73,7 +73,7 @@ test: lint
 	@$(PY) -m pytest -n 2
 
 test-slow: $(READY)
-	@$(PY) -m pytest -m slow -n 2 --dist loadfile
+	@$(PY) -m pytest -m slow -n 2 --dist loadfile --durations=15
 
 lint: $(READY)
 	@$(PY) -m ruff check .

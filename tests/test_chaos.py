@@ -9,15 +9,21 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """Holds the undisturbed run that both are compared with."""
+    return tmp_path_factory.mktemp("chaos")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("stop", ["SIGKILL", "SIGTERM"])
-def test_a_demo_that_is_stopped_in_every_phase_ends_as_one_that_is_not(tmp_path, stop):
+def test_a_demo_that_is_stopped_in_every_phase_ends_as_one_that_is_not(workdir, stop):
     done = subprocess.run(
         [
             sys.executable,
             str(ROOT / "tests" / "chaos.py"),
-            f"--workdir={tmp_path}",
+            f"--workdir={workdir}",
             "--short",
             "--times=1",
             f"--stop={stop}",

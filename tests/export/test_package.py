@@ -15,6 +15,7 @@ from tsnet_tf.evaluation.evaluate import evaluation, predict_videos, probabiliti
 from tsnet_tf.export import lite
 from tsnet_tf.export.package import package
 from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.models.folding import fold
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity
@@ -170,3 +171,10 @@ def test_what_does_not_fit_together_is_refused(model, dataset, write_records, tm
     with pytest.raises(UserError, match="whose span the model's 8 frames divide, found 10 x 2 source frames"):
         package(model, LABELS, dataclasses.replace(dataset, dense_frames=10), output, accuracy=None)
     assert os.listdir(tmp_path) == ["other"]
+
+
+def test_nothing_but_weights_is_saved(packaged, model):
+    """The state that dropout draws from is another one in every process."""
+    saved = tf.train.load_checkpoint(os.path.join(packaged, "variables", "variables")).get_variable_to_dtype_map()
+    dtypes = [dtype for name, dtype in saved.items() if name.startswith("model_variables")]
+    assert dtypes == [tf.float32] * len(fold(model).weights)

@@ -29,7 +29,7 @@ def convert(
       calibration: for "int8", clips as the model will meet them, uint8 ``[frames, crop, crop, 3]`` each.
     """
     module = tf.Module()
-    module.model_variables = [variable.value for variable in model.variables]
+    module.model_variables = [weight.value for weight in model.weights]
 
     # All shapes are known here, so that none has to be computed when it runs.
     @tf.function(input_signature=[tf.TensorSpec([1, frames, crop, crop, 3], tf.uint8, "clip")], autograph=False)

@@ -151,7 +151,7 @@ def _serving_module(model: keras.Model, metadata: dict, assets: str) -> tf.Modul
         return tf.function(serve, input_signature=[signature], autograph=False)
 
     module = tf.Module()
-    module.model_variables = [variable.value for variable in model.variables]
+    module.model_variables = [weight.value for weight in model.weights]
     module.serve_frames = answer_with(
         preprocessing.from_pixels, tf.TensorSpec([None, frames, None, None, 3], tf.uint8, "frames")
     )
