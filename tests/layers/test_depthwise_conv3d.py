@@ -49,6 +49,12 @@ def tensors(seed, *shapes):
 
 
 @functools.cache
+def known(frames, stride):
+    """Convolution and gradients as a function of the graph for which all sizes are known."""
+    return tf.function(lambda x, w: with_gradients(lambda x, w: depthwise_conv3d(x, w, frames, stride), x, w))
+
+
+@functools.cache
 def dynamic(frames, stride):
     """Convolution and gradients as one function in which no size is known."""
     unknown = tf.TensorSpec([None] * 4)
@@ -98,10 +104,45 @@ def test_values_and_gradients_equal_automatic_ones(frames, batch, height, width,
     x, kernel = tensors(t * 10 + k, (frames * batch, height, width, 3), (t, k, k, 3))
     expected = with_gradients(lambda x, w: by_shifts(x, w, frames, stride), x, kernel)
     assert expected[0].shape[1:3] == (-(-height // stride), -(-width // stride))
-    static = with_gradients(lambda x, w: depthwise_conv3d(x, w, frames, stride), x, kernel)
-    for found in (static, dynamic(frames, stride)(x, kernel)):
+    eager = with_gradients(lambda x, w: depthwise_conv3d(x, w, frames, stride), x, kernel)
+    for found in (eager, known(frames, stride)(x, kernel), dynamic(frames, stride)(x, kernel)):
         for value, want in zip(found, expected, strict=True):
             np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("t, k, stride", [(3, 3, 1), (5, 3, 2), (1, 5, 1), (3, 5, 2)])
+def test_gradients_by_loops_and_by_differences(rows, clips, t, k, stride):
+    batch, frames, height, width, channels = 2, 3, 4, 5, 2
+    draw = np.random.default_rng(t + k)
+    x, kernel = draw.normal(size=(batch, frames, height, width, channels)), draw.normal(size=(t, k, k, channels))
+    y = by_loops(x, kernel, stride)
+    dy = draw.normal(size=y.shape)
+    # The definition of the gradient, one multiplication at a time.
+    dx, dw = np.zeros_like(x), np.zeros_like(kernel)
+    for b, f, i, j in np.ndindex(*y.shape[:4]):
+        for dt, di, dj in np.ndindex(t, k, k):
+            at = f + dt - t // 2, i * stride + di - k // 2, j * stride + dj - k // 2
+            if all(0 <= place < size for place, size in zip(at, x.shape[1:4], strict=True)):
+                dx[(b, *at)] += dy[b, f, i, j] * kernel[dt, di, dj]
+                dw[dt, di, dj] += dy[b, f, i, j] * x[(b, *at)]
+    # And differences of the values, in float64, along a random direction of each.
+    for gradient, change in ((dx, lambda v, e: (x + e * v, kernel)), (dw, lambda v, e: (x, kernel + e * v))):
+        direction = draw.normal(size=gradient.shape)
+        above, below = (by_loops(*change(direction, e), stride) for e in (1e-4, -1e-4))
+        slope = np.sum(dy * (above - below)) / 2e-4
+        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-8)
+
+    @tf.function
+    def gradients(x, kernel, dy):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = depthwise_conv3d(x, kernel, frames, stride)
+        return tape.gradient(y, [x, kernel], dy)
+
+    for dtype, tolerance in ((tf.float32, 1e-5), (tf.float64, 1e-12)):
+        found_x, found_w = gradients(*(tf.constant(value, dtype) for value in (rows(x), kernel, rows(dy))))
+        np.testing.assert_allclose(clips(found_x, frames), dx, rtol=0, atol=tolerance * np.abs(dx).max())
+        np.testing.assert_allclose(found_w, dw, rtol=0, atol=tolerance * np.abs(dw).max())
 
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])

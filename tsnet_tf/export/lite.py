@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf.layers import depthwise_kernels
+
 PRECISIONS = ("float32", "float16", "int8")
 
 
@@ -36,7 +38,9 @@ def convert(
     def predict(clip):
         return {"probabilities": tf.nn.softmax(tf.cast(model(clip, training=False), tf.float32))}
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([predict.get_concrete_function()], module)
+    with depthwise_kernels.portable():
+        traced = predict.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":

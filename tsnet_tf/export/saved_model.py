@@ -33,6 +33,7 @@ import tsnet_tf
 from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export import preprocessing
+from tsnet_tf.layers import depthwise_kernels
 
 LABELS_FILE = "labels.txt"
 METADATA_FILE = "metadata.json"
@@ -89,7 +90,8 @@ def export(
         with tempfile.TemporaryDirectory() as assets:
             module = _serving_module(model, metadata, assets)
             signatures = {"serving_default": module.serve_frames, "jpeg": module.serve_jpeg}
-            tf.saved_model.save(module, temporary, signatures=signatures)
+            with depthwise_kernels.portable():
+                tf.saved_model.save(module, temporary, signatures=signatures)
         for name, content in (extra or {}).items():
             tf.io.gfile.makedirs(os.path.join(temporary, EXTRA_FOLDER))
             with tf.io.gfile.GFile(os.path.join(temporary, EXTRA_FOLDER, name), "wb") as file:

@@ -1,8 +1,8 @@
 """Depthwise 3-D convolution, which neither Keras nor TensorFlow's CPU kernels have.
 
 A t x k x k depthwise convolution is a sum over the t temporal taps of a k x k depthwise convolution of shifted frames.
-With frames first, a shift is a contiguous slice, and a tap near the border touches only the frames it reaches. The
-gradient is written out with the 2-D kernels' own gradients, so that kernel sizes and width may be dynamic without a
+With frames first, a shift is a view of consecutive rows, and a tap near the border touches only the frames it reaches.
+The gradient is written out with the 2-D kernels' own gradients, so that kernel sizes and width may be dynamic without a
 copy of every tap being kept.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from tsnet_tf.layers import depthwise_kernels as plane
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
@@ -27,93 +28,137 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
     Returns:
       ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
     """
-    if stride > 1:
-        # TensorFlow's "SAME" pads even sizes on one side only; the models here pad both sides alike.
-        half = (kernel.shape[1] if kernel.shape[1] is not None else tf.shape(kernel)[1]) // 2
+    if not plane.pads_itself(kernel.shape[1], stride):
+        half = (tf.shape(kernel)[1] if kernel.shape[1] is None else kernel.shape[1]) // 2
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
-    layout = {"strides": [1, stride, stride, 1], "padding": "SAME" if stride == 1 else "VALID"}
 
     @tf.custom_gradient
     def convolve(x, kernel):
-        taps = _Taps(kernel, frames, tf.shape(x)[0] // frames)
+        taps = (_SampledTaps if kernel.shape[0] is None else _FixedTaps)(kernel, frames, tf.shape(x)[0] // frames)
 
-        def forward(source, target, tap, y):
-            return y + target.widen(tf.nn.depthwise_conv2d(source.of(x), kernel[tap][..., None], **layout))
-
-        y = tf.nn.depthwise_conv2d(x, kernel[taps.middle][..., None], **layout)
-        y = taps.accumulate(forward, y)
+        def forward(tap):
+            return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride)
 
         def gradient(dy):
-            def gradients_of(x_part, dy_part, tap):
-                weights = kernel[tap][..., None]
-                dx_part = tf.nn.depthwise_conv2d_backprop_input(tf.shape(x_part), weights, dy_part, **layout)
-                dw_tap = tf.nn.depthwise_conv2d_backprop_filter(x_part, tf.shape(weights), dy_part, **layout)
-                here = tf.one_hot(tap, tf.shape(kernel)[0], dtype=dw_tap.dtype)
-                return dx_part, here[:, None, None, None] * dw_tap[None, ..., 0]
+            def by_features(tap):
+                source = tap.source.of(x)
+                return plane.features_gradient(
+                    tf.shape(source), kernel[tap.index][..., None], tap.target.of(dy), stride
+                )
 
-            def backward(source, target, tap, carried):
-                dx, dw = carried
-                dx_part, dw_tap = gradients_of(source.of(x), target.of(dy), tap)
-                return dx + source.widen(dx_part), dw + dw_tap
+            def by_kernel(tap):
+                weights = kernel[tap.index][..., None]
+                return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
 
-            return taps.accumulate(backward, gradients_of(x, dy, taps.middle))
+            return taps.sum(by_features, lambda tap: tap.source), taps.stack(by_kernel)
 
-        return y, gradient
+        return taps.sum(forward, lambda tap: tap.target), gradient
 
     return convolve(x, kernel)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rows:
-    """A range of rows (frames x batch) of a feature map with ``total`` rows."""
+class _Frames:
+    """``count`` of ``total`` frames of a feature map with ``batch`` rows a frame, from ``start`` on."""
 
-    start: tf.Tensor
-    count: tf.Tensor
-    total: tf.Tensor
+    start: Size
+    count: Size
+    total: int
+    batch: tf.Tensor
 
     def of(self, x: tf.Tensor) -> tf.Tensor:
-        """These rows of ``x``."""
-        return tf.slice(x, [self.start, 0, 0, 0], [self.count, -1, -1, -1])
+        """These frames of ``x``; no copy, as rows are consecutive."""
+        if isinstance(self.count, int) and self.count == self.total:
+            return x
+        return tf.slice(x, [self.start * self.batch, 0, 0, 0], [self.count * self.batch, -1, -1, -1])
 
     def widen(self, part: tf.Tensor) -> tf.Tensor:
-        """``part`` in these rows, zeros in the others."""
-        return tf.pad(part, [[self.start, self.total - self.start - self.count], [0, 0], [0, 0], [0, 0]])
+        """``part`` in these frames, zeros in the others."""
+        after = self.total - self.start - self.count
+        return tf.pad(part, [[self.start * self.batch, after * self.batch], [0, 0], [0, 0], [0, 0]])
 
 
-class _Taps:
-    """The temporal taps of a kernel other than the middle one, and which frames each connects."""
+@dataclasses.dataclass(frozen=True)
+class _Tap:
+    """One of a kernel's temporal taps, and the frames of the input and of the output that it connects."""
+
+    index: Size
+    source: _Frames
+    target: _Frames
+
+
+def _tap(middle: Size, offset: Size, frames: int, batch: tf.Tensor) -> _Tap:
+    largest = max if isinstance(offset, int) else tf.maximum
+    count = frames - abs(offset)
+    source = _Frames(largest(offset, 0), count, frames, batch)
+    target = _Frames(largest(-offset, 0), count, frames, batch)
+    return _Tap(middle + offset, source, target)
+
+
+class _FixedTaps:
+    """The taps of a kernel of known size, written out."""
 
     def __init__(self, kernel: tf.Tensor, frames: int, batch: tf.Tensor):
-        self._taps = kernel.shape[0] if kernel.shape[0] is not None else tf.shape(kernel)[0]
-        self._frames, self._batch = frames, batch
-        self.middle = self._taps // 2
+        middle = kernel.shape[0] // 2
+        self._unreached = max(0, middle - (frames - 1))  # taps at either end that no frame is far enough from
+        reach = middle - self._unreached
+        self._taps = [_tap(middle, offset, frames, batch) for offset in range(-reach, reach + 1)]
 
-    def accumulate(self, step: Callable, carried):
-        """Calls ``carried = step(source, target, tap, carried)`` for every tap that reaches a frame.
+    def sum(self, term: Callable[[_Tap], tf.Tensor], place: Callable[[_Tap], _Frames]) -> tf.Tensor:
+        """Sum over the taps of ``term(tap)``, features for the frames ``place(tap)``.
 
-        ``source`` and ``target`` are the input and output rows that the tap connects.
+        Added up between the places where terms begin or end, so that nothing is added that is not there.
         """
-        if isinstance(self._taps, int):
-            reach = min(self.middle, self._frames - 1)
-            for offset in (*range(-reach, 0), *range(1, reach + 1)):
-                carried = step(*self._rows(offset), self.middle + offset, carried)
-            return carried
+        terms = [(place(tap), term(tap)) for tap in self._taps]
+        edges = sorted({edge for frames, _ in terms for edge in (frames.start, frames.start + frames.count)})
+        sums = []
+        for start, end in zip(edges[:-1], edges[1:], strict=True):
+            there = [
+                _Frames(start - frames.start, end - start, frames.count, frames.batch).of(value)
+                for frames, value in terms
+                if frames.start <= start and end <= frames.start + frames.count
+            ]
+            sums.append(there[0] if len(there) == 1 else tf.add_n(there))
+        return sums[0] if len(sums) == 1 else tf.concat(sums, 0)
 
-        reach = tf.minimum(self.middle, self._frames - 1)
+    def stack(self, term: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
+        """``term(tap)`` of every tap; zeros of those that reach no frame."""
+        stacked = tf.stack([term(tap) for tap in self._taps])
+        return tf.pad(stacked, [[self._unreached, self._unreached], [0, 0], [0, 0], [0, 0]])
 
-        def body(i, carried):
-            offset = i - reach + tf.cast(i >= reach, tf.int32)
-            stepped = step(*self._rows(offset), self.middle + offset, carried)
-            return i + 1, tf.nest.map_structure(lambda new, old: tf.ensure_shape(new, old.shape), stepped, carried)
 
-        _, carried = tf.while_loop(lambda i, _: i < 2 * reach, body, (tf.constant(0), carried))
-        return carried
+class _SampledTaps:
+    """The taps of a kernel of sampled size, in a loop of the graph."""
 
-    def _rows(self, offset: Size) -> tuple[_Rows, _Rows]:
-        total = self._frames * self._batch
-        count = total - abs(offset) * self._batch
-        ahead, behind = tf.maximum(offset, 0) * self._batch, tf.maximum(-offset, 0) * self._batch
-        return _Rows(ahead, count, total), _Rows(behind, count, total)
+    def __init__(self, kernel: tf.Tensor, frames: int, batch: tf.Tensor):
+        self._count, self._frames, self._batch = tf.shape(kernel)[0], frames, batch
+        self._reach = tf.minimum(self._count // 2, frames - 1)
+
+    def sum(self, term: Callable[[_Tap], tf.Tensor], place: Callable[[_Tap], _Frames]) -> tf.Tensor:
+        """Sum over the taps of ``term(tap)``, features for the frames ``place(tap)``."""
+        return self._accumulate(lambda tap: place(tap).widen(term(tap)), term)
+
+    def stack(self, term: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
+        """``term(tap)`` of every tap; zeros of those that reach no frame."""
+
+        def alone(tap: _Tap) -> tf.Tensor:
+            value = term(tap)
+            return tf.one_hot(tap.index, self._count, dtype=value.dtype)[:, None, None, None] * value[None]
+
+        return self._accumulate(alone, alone)
+
+    def _accumulate(self, term: Callable[[_Tap], tf.Tensor], first: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
+        """``first`` of the middle tap, which connects all frames, plus ``term`` of all others."""
+        middle = self._count // 2
+
+        def body(i, total):
+            offset = i - self._reach + tf.cast(i >= self._reach, tf.int32)
+            total += term(_tap(middle, offset, self._frames, self._batch))
+            return i + 1, total
+
+        start = first(_tap(middle, 0, self._frames, self._batch))
+        specs = (tf.TensorShape([]), start.shape)
+        return tf.while_loop(lambda i, _: i < 2 * self._reach, body, (tf.constant(0), start), specs)[1]
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")

@@ -1,0 +1,74 @@
+"""oneDNN's depthwise kernels against TensorFlow's own operations, and where they are left alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from tsnet_tf.layers import depthwise_kernels
+
+HAS_ONEDNN = op_def_registry.get("_MklNativeDepthwiseConv2dNative") is not None
+
+
+def tensors(k, height, width, stride, dtype=tf.float32):
+    draw = np.random.default_rng(k)
+    out = [2, -(-height // stride), -(-width // stride), 5]
+    return [tf.constant(draw.normal(size=shape), dtype) for shape in ([2, height, width, 5], [k, k, 5, 1], out)]
+
+
+def all_three(x, kernel, dy, stride):
+    return (
+        depthwise_kernels.convolve(x, kernel, stride),
+        depthwise_kernels.features_gradient(tf.shape(x), kernel, dy, stride),
+        depthwise_kernels.filter_gradient(x, kernel, dy, stride),
+    )
+
+
+def operations(function, *arguments):
+    return {op.type for op in function.get_concrete_function(*arguments).graph.get_operations()}
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("height, width", [(8, 6), (7, 9), (3, 4)])
+def test_equals_tensorflow(height, width, k, stride):
+    x, kernel, dy = tensors(k, height, width, stride)
+    half = k // 2
+    pads = [[0, 0], [half, half], [half, half], [0, 0]]
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        y = tf.nn.depthwise_conv2d(tf.pad(x, pads), kernel, [1, stride, stride, 1], "VALID")
+    expected = y, *tape.gradient(y, [x, kernel], dy)
+    found = tf.function(lambda *given: all_three(*given, stride))(x, kernel, dy)
+    for value, want in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="this TensorFlow was built without oneDNN")
+def test_graphs_on_the_processor_use_onednn_and_others_do_not():
+    given = tensors(3, 8, 8, 1)
+
+    def onednn(function, given=given):
+        return {name for name in operations(function, *given) if name.startswith("_MklNative")}
+
+    forward_and_features = {
+        "_MklNativeDepthwiseConv2dNative",
+        "_MklNativeDepthwiseConv2dNativeBackpropInput",
+    }
+    assert onednn(tf.function(lambda *given: all_three(*given, 1))) == forward_and_features
+    assert not onednn(tf.function(lambda *given: all_three(*given, 1), jit_compile=True))
+    assert not onednn(tf.function(lambda *given: all_three(*given, 1)), tensors(3, 8, 8, 1, tf.float64))
+    with depthwise_kernels.portable():
+        assert not onednn(tf.function(lambda *given: all_three(*given, 1)))
+    assert onednn(tf.function(lambda *given: all_three(*given, 1))) == forward_and_features
+
+
+def test_strides_with_padding_by_the_caller():
+    # What converters know is "SAME" and "VALID": features come with their padding then.
+    assert depthwise_kernels.pads_itself(3, 2) and not depthwise_kernels.pads_itself(None, 2)
+    x, kernel, _ = tensors(3, 8, 8, 2)
+    padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    expected = depthwise_kernels.convolve(x, kernel, 2)
+    with depthwise_kernels.portable():
+        assert not depthwise_kernels.pads_itself(3, 2)
+        np.testing.assert_allclose(depthwise_kernels.convolve(padded, kernel, 2), expected, atol=1e-6)
