@@ -1,17 +1,25 @@
 """Measures speed and memory. Figures are for this machine; what is compared is measured in turn, medians.
 
-  python bin/benchmark.py search                  # the price of searching, on the paper's space at full size
+  python bin/benchmark.py layers --against=pytorch     # the depthwise convolution
+  python bin/benchmark.py model --against=pytorch      # inference and training, and how far from the machine's limits
+  python bin/benchmark.py model --part=growth          # with the batch, frames, crop, width and K
+  python bin/benchmark.py model --check=docs/speed.json
+  python bin/benchmark.py search                       # the price of searching, on the paper's space at full size
   python bin/benchmark.py search --part=price --architectures=10
   python bin/benchmark.py search --part=logging --gin_file=gin/demo/sparse.gin --batch_size=32
-  python bin/benchmark.py data                    # reading clips, and preparing videos
+  python bin/benchmark.py data                         # reading clips, and preparing videos
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
   python bin/benchmark.py latency --genotype=runs/fast/genotype.json
   python bin/benchmark.py serving --genotype=manual_tsnet_70
   python bin/benchmark.py serving --workdir=runs/demo/train
 
-search: a sampled architecture in the supernet against the fixed model of the same genotype (forward and backward);
-memory of the joint step with K = 2 and 16 against plain training; time until the first step is done. With
---part=logging: the search of a sparse stream with and without its records, pictures and TensorBoard events.
+layers: forward and both gradients at four shapes, against the sum over taps by automatic gradients.
+model: X3D-S and the two-stream model of the same multiply-adds; parts inference, training, blocks (against the rate of
+matrix products and the bandwidth of memory) and growth. --check: the ratios of now against those that a file has stored;
+it writes the file if there is none, and never fails because of what it found.
+search: parts price (a sampled architecture in the supernet against the fixed model of the same genotype, forward and
+backward), joint (the whole step), memory (K = 2 and 16 against plain training), tracing (until the first step is done);
+and, if asked for, logging (the search of a sparse stream with and without its records, pictures and events).
 data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
 latency: what every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
@@ -28,7 +36,17 @@ cli.silence_libraries()
 
 # What gin files can name must be known before the flags are read.
 from tsnet_tf import atomic, console  # noqa: E402
-from tsnet_tf.benchmark import data_pipeline, machine, search_step, serving_latency  # noqa: E402
+from tsnet_tf.benchmark import (  # noqa: E402
+    data_pipeline,
+    depthwise,
+    growth,
+    machine,
+    model_speed,
+    pytorch,
+    roofline,
+    search_step,
+    serving_latency,
+)
 from tsnet_tf.errors import UserError  # noqa: E402
 from tsnet_tf.models.two_stream import TwoStreamModel  # noqa: E402
 from tsnet_tf.search import latency as latencies  # noqa: E402
@@ -38,14 +56,20 @@ from tsnet_tf.space.table1 import table1  # noqa: E402
 from tsnet_tf.space.two_stream import only, restrict  # noqa: E402
 from tsnet_tf.training import run_folder  # noqa: E402
 
-PARTS = ("price", "memory", "tracing")
 LOGGING = "logging"  # asked for by itself: it is about a small space, others are about the paper's
+PARTS = {"model": ("inference", "training", "blocks"), "search": ("price", "joint", "memory", "tracing")}
+ASKED_FOR = {"model": ("growth",), "search": (LOGGING,)}
 SEARCHED_FIRST = ("temporal_kernel", "spatial_kernel", "channels", "expansion")  # gin/steps/sparse.gin
 SHARES = ("share", "processor_share", "inside")
 LOGGING_STEPS, LOGGING_EVERY = 240, 10  # as in the first step of the demo, whose steps are the shortest there are
-PART = flags.DEFINE_enum("part", None, (*PARTS, LOGGING), "search: only this part.")
+SEARCH_MODULE = "tsnet_tf.benchmark.search_step"
+PART = flags.DEFINE_string(
+    "part", None, "Only this part. " + "; ".join(f"{c}: {', '.join((*PARTS[c], *ASKED_FOR[c]))}" for c in PARTS) + "."
+)
+AGAINST = flags.DEFINE_enum("against", None, ["pytorch"], "layers, model: beside it (pip install -e .[bench]).")
+CHECK = flags.DEFINE_string("check", None, "model: a file of ratios to compare with.")
 BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Clips at once; default 4; latency: 1; serving: 1 and 8.", lower_bound=1
+    "batch_size", None, "Clips at once; default 4; inference: 1, 4 and 8; latency: 1; serving: 1 and 8.", lower_bound=1
 )
 GENOTYPE = flags.DEFINE_string(
     "genotype", None, "Name or file. latency: measured, without a table; serving, without --workdir: manual_tsnet_70."
@@ -55,55 +79,87 @@ SPACE = flags.DEFINE_string(
 )
 OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 5, "search, data, serving: measurements of everything.", lower_bound=1)
-JSON = flags.DEFINE_bool("json", False, "search, data, serving: print JSON instead of tables.")
+REPEATS = flags.DEFINE_integer("repeats", 5, "All but latency: measurements of everything.", lower_bound=1)
+JSON = flags.DEFINE_bool("json", False, "All but latency: print JSON instead of tables.")
+
+
+def layers() -> None:
+    rows = depthwise.measure(REPEATS.value, _pytorch())
+    if _as_json({"depthwise": rows}):
+        return
+    for kind, meaning in (("forward", "forward"), ("both", "forward and both gradients")):
+        columns = [name for name in rows[0] if name.startswith(f"{kind} ")]
+        _table(
+            f"Depthwise convolution, batch x frames x side² x channels, t, k: {meaning}, milliseconds and ratios",
+            [{"shape": row["shape"], **{name.removeprefix(f"{kind} "): row[name] for name in columns}} for row in rows],
+        )
+
+
+def model() -> None:
+    if CHECK.value:
+        _check(CHECK.value)
+        return
+    parts, repeats = _parts("model"), REPEATS.value
+    results: dict = {}
+    if "inference" in parts:
+        batch_sizes = [BATCH_SIZE.value] if BATCH_SIZE.value else [1, 4, 8]
+        results["inference"] = model_speed.inference(batch_sizes, repeats, _pytorch())
+    if "training" in parts:
+        results["training"] = model_speed.training(BATCH_SIZE.value or 4, repeats, _pytorch())
+    if "blocks" in parts:
+        name = model_speed.YARDSTICK
+        results["blocks"] = roofline.blocks(genotype.load(name), BATCH_SIZE.value or 4, repeats)
+    if "growth" in parts:
+        results["growth"] = growth.measure()
+    if _as_json(results):
+        return
+    titles = {
+        "inference": "Inference, batch normalisation folded: clips per second, and ratios",
+        "training": "Training, SGD: clips per second, and ratios",
+        "blocks": f"Blocks of {model_speed.YARDSTICK}, folded: milliseconds, against the limits of this machine",
+        "growth": "Steps: seconds, memory, and the power of what is varied that they grow with",
+    }
+    for part in parts:
+        _table(titles[part], results[part])
 
 
 def search() -> None:
-    parts, space, batch_size = [PART.value] if PART.value else PARTS, table1(), BATCH_SIZE.value or 4
-    results = {"machine": machine.description(), "batch_size": batch_size}
+    parts, space, batch_size = _parts("search"), table1(), BATCH_SIZE.value or 4
+    results: dict = {"batch_size": batch_size}
+    if "price" in parts or "joint" in parts:
+        near = search_step.architectures_between(space, 1, 1.95, 2.05)
     if "price" in parts:
         between = search_step.architectures_between(space, ARCHITECTURES.value, 0.8, 3.0)
         results["price"] = search_step.price(space, batch_size, between, REPEATS.value, mask=False)
-        near = search_step.architectures_between(space, 1, 1.95, 2.05)
         results["price_at_2_gmacs"] = search_step.price(space, batch_size, near, REPEATS.value, mask=True)
+    if "joint" in parts:
+        results["joint"] = [search_step.joint_price(space, batch_size, 8, near[0], REPEATS.value)]
     if "memory" in parts:
         # Every process goes through 16 architectures, and the largest is what all of them have to hold.
         largest = search_step.largest_drawn(space, 16).tolist()
         calls = {f"K = {k}": f"joint_step(table1(), {batch_size}, {k}, {largest}, steps={16 // k})" for k in (2, 16)}
         calls["plain training"] = f"plain_training(table1(), {batch_size}, {largest}, steps=16)"
-        results["memory"] = {name: search_step.in_fresh_process(call) for name, call in calls.items()}
+        found = {name: machine.in_fresh_process(SEARCH_MODULE, call) for name, call in calls.items()}
+        results["memory"] = [{"what": name, "GB": one["peak_gigabytes"]} for name, one in found.items()]
     if "tracing" in parts:
-        results["tracing"] = search_step.in_fresh_process(f"joint_step(table1(), {batch_size}, 2)")
+        results["tracing"] = [machine.in_fresh_process(SEARCH_MODULE, f"joint_step(table1(), {batch_size}, 2)")]
     if LOGGING in parts:
         sparse = restrict(
             only(spaces.named(SPACE.value), ["sparse"]), [f"sparse/*/{kind}" for kind in SEARCHED_FIRST], {}
         )
         results[LOGGING] = search_step.logging(sparse, batch_size, LOGGING_STEPS, LOGGING_EVERY, REPEATS.value)
-    if JSON.value:
-        print(json.dumps(results, indent=2))
+    if _as_json(results):
         return
-    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
-    for name in ("price", "price_at_2_gmacs"):
-        rows = results.get(name, [])
-        if rows:
-            console.table(
-                f"Forward and backward, batch {batch_size}, {space.resolution} pixels: seconds and ratios",
-                list(rows[0]),
-                [[f"{value:.3g}" for value in row.values()] for row in rows],
-            )
-    if "memory" in parts:
-        console.table(
-            "Peak memory, the largest of 16 architectures that a search draws at its start",
-            ["what", "GB"],
-            [[name, f"{found['peak_gigabytes']:.2f}"] for name, found in results["memory"].items()],
-        )
-    if "tracing" in parts:
-        console.table(
-            "The joint step, from nothing: seconds",
-            list(results["tracing"]),
-            [[f"{value:.3g}" for value in results["tracing"].values()]],
-        )
+    titles = {
+        "price": f"Forward and backward, batch {batch_size}, {space.resolution} pixels: seconds and ratios",
+        "price_at_2_gmacs": "The same at 2 GMACs, masks too",
+        "joint": f"A joint step at K = 8, batch {batch_size}: seconds a sample, and ratios",
+        "memory": "Peak memory, the largest of 16 architectures that a search draws at its start",
+        "tracing": "The joint step, from nothing: seconds",
+    }
+    for name, title in titles.items():
+        if name in results:
+            _table(title, results[name])
     if LOGGING in parts:
         found = results[LOGGING]
         console.table(
@@ -136,7 +192,6 @@ def data() -> None:
     repeats = REPEATS.value
     with tempfile.TemporaryDirectory() as folder:
         results = {
-            "machine": machine.description(),
             "reading": {
                 "demo, 40 x 32": data_pipeline.reading(
                     f"{folder}/demo",
@@ -159,37 +214,71 @@ def data() -> None:
             },
             "preparation": {"320 x 240": data_pipeline.preparation(f"{folder}/videos", 4, repeats)},
         }
-    if JSON.value:
-        print(json.dumps(results, indent=2))
+    if _as_json(results):
         return
-    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
     for name, unit in (("reading", "clips of the dense stream"), ("preparation", "videos of 80 frames, one thread,")):
-        rows = results[name]
-        console.table(
+        _table(
             f"{name}: {unit} per second, and ratios",
-            ["frames", *next(iter(rows.values()))],
-            [[size, *(f"{value:.3g}" for value in row.values())] for size, row in rows.items()],
+            [{"frames": size, **row} for size, row in results[name].items()],
         )
 
 
 def serving() -> None:
-    workdir, name = cli.WORKDIR.value, GENOTYPE.value or "manual_tsnet_70"
+    workdir, name = cli.WORKDIR.value, GENOTYPE.value or model_speed.TWO_STREAMS
     model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(name))
     batch_sizes = [BATCH_SIZE.value] if BATCH_SIZE.value else [1, 8]
     rows = serving_latency.measure(model, batch_sizes, REPEATS.value)
-    results = {"machine": machine.description(), "model": model.space.name, "serving": rows}
-    if JSON.value:
-        print(json.dumps(results, indent=2))
+    if _as_json({"model": model.space.name, "serving": rows}):
         return
-    console.say(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
-    console.table(
+    _table(
         f"{model.space.name}: {model.space.frames} frames of {model.space.resolution} pixels, milliseconds a request",
-        list(rows[0]),
-        [[f"{value:.4g}" for value in row.values()] for row in rows],
+        rows,
     )
 
 
-COMMANDS = {"search": search, "data": data, "latency": latency, "serving": serving}
+COMMANDS = {"layers": layers, "model": model, "search": search, "data": data, "latency": latency, "serving": serving}
+
+
+def _parts(command: str) -> tuple[str, ...]:
+    known = (*PARTS[command], *ASKED_FOR[command])
+    if PART.value and PART.value not in known:
+        raise UserError(f"--part: expected one of {', '.join(known)} for {command}; found '{PART.value}'")
+    return (PART.value,) if PART.value else PARTS[command]
+
+
+def _pytorch():
+    return pytorch.load(machine.THREADS) if AGAINST.value else None
+
+
+def _check(path: str) -> None:
+    found = model_speed.ratios(REPEATS.value)
+    if model_speed.is_new(path):
+        atomic.write_json(path, {"machine": machine.description(), "ratios": found})
+    rows = model_speed.check(path, found)
+    if not _as_json({"check": rows}):
+        _table(f"Against {path}", rows)
+        fell = [row["ratio"] for row in rows if row["says"] == "fell"]
+        console.say("; ".join(f"{ratio} fell" for ratio in fell) or "Nothing fell.")
+
+
+def _as_json(results: dict) -> bool:
+    """Prints everything as JSON if that is wanted; else what it was measured on, for tables to follow."""
+    described = machine.description()
+    if JSON.value:
+        print(json.dumps({"machine": described, **results}, indent=2))
+    else:
+        console.say(", ".join(f"{name} {value}" for name, value in described.items()))
+    return JSON.value
+
+
+def _table(title: str, rows: list[dict]) -> None:
+    console.table(title, list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value}" if value is not None else ""
 
 
 def main(command: str) -> None:

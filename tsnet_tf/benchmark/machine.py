@@ -1,15 +1,21 @@
 """What a figure was measured on, and how two things are compared."""
 
+import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
 import tsnet_tf
+
+THREADS = os.cpu_count() or 1  # as many as TensorFlow takes
 
 
 def description() -> dict[str, str | int]:
@@ -20,7 +26,7 @@ def description() -> dict[str, str | int]:
     ]
     return {
         "device": ", ".join(filter(None, gpus)) or _processor(),
-        "threads": os.cpu_count() or 1,
+        "threads": THREADS,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -28,16 +34,24 @@ def description() -> dict[str, str | int]:
     }
 
 
-def interleaved_seconds(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+def interleaved_seconds(
+    actions: Mapping[str, Callable[[], object]], repeats: int, pause: float = 0.0
+) -> dict[str, list[float]]:
     """Runs every action once unmeasured, then all of them in turn ``repeats`` times: seconds by name.
 
     In turn, so that whatever else the machine does falls on all of them alike.
+
+    Args:
+      actions: by name.
+      repeats: measurements of each.
+      pause: seconds of rest before each, in which the threads of another library stop waiting for more work.
     """
     for action in actions.values():
         action()
     seconds = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
+            time.sleep(pause)
             started = time.perf_counter()
             action()
             seconds[name].append(time.perf_counter() - started)
@@ -47,6 +61,33 @@ def interleaved_seconds(actions: Mapping[str, Callable[[], object]], repeats: in
 def median_ratio(numerator: list[float], denominator: list[float]) -> float:
     """Median of the ratios of paired measurements."""
     return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def spread(values: Sequence[float]) -> float:
+    """Half the distance between the quartiles, as a share of the median."""
+    if len(values) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / (2 * middle)
+
+
+def peak_gigabytes() -> float:
+    """The most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def in_fresh_process(module: str, call: str) -> dict:
+    """The value of ``call``, an expression over the names in ``module``, in a process of its own: memory starts anew."""
+    program = (
+        "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
+        f"from {module} import *\nprint(json.dumps({call}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+    if done.returncode:
+        raise RuntimeError(f"{call}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _processor() -> str:

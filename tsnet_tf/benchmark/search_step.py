@@ -1,20 +1,16 @@
 """What searching costs: a sampled architecture against its fixed model, memory by K, the first step, and records."""
 
-import json
-import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gin
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
+from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, peak_gigabytes
+from tsnet_tf.layers.elastic import Execution
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
@@ -56,6 +52,50 @@ def price(space: Space, batch_size: int, architectures: np.ndarray, repeats: int
             row["mask_to_slice"] = median_ratio(seconds["mask"], seconds["slice"])
         rows.append(row)
     return rows
+
+
+def joint_price(space: Space, batch_size: int, samples: int, architecture: np.ndarray, repeats: int) -> dict:
+    """A whole joint step, per sampled architecture, against training the fixed model of that architecture.
+
+    Args:
+      space: a space with open choices.
+      batch_size: clips for the weights, and as many for alpha.
+      samples: K of the joint step; of its mask execution, which takes long, 1.
+      architecture: candidate indices of the one that is always drawn, int32 ``[choices]``.
+      repeats: measurements of each, interleaved.
+
+    Returns:
+      ``gmacs``; median seconds per sample of a step ``joint`` and ``mask``, of the fixed model's training step and
+      forward pass, ``training`` and ``forward``; median ratios ``joint_to_fixed``, where fixed is a training step and,
+      for the validation pass, a forward pass, and ``mask_to_joint``.
+    """
+    fixed = TwoStreamModel(pick(space, values_at(space, architecture)))
+    clips, labels = random_batch(space, batch_size)
+    train = training_step(fixed)
+    forward = tf.function(lambda clips: fixed(clips, training=False), autograph=False)
+    joint_step_of = {"joint": (samples, "slice"), "mask": (1, "mask")}
+    steps = {}
+    for name, (count, execution) in joint_step_of.items():
+        model = search_model(space, count, execution, architecture)
+        steps[name] = tf.function(model.train_step, autograph=False)
+    batch = clips, labels
+    seconds = interleaved_seconds(
+        {
+            **{name: lambda step=step: float(step((batch, batch))["loss"]) for name, step in steps.items()},
+            "training": lambda: float(train(clips, labels)),
+            "forward": lambda: forward(clips).numpy(),
+        },
+        repeats,
+    )
+    per_sample = {name: [value / joint_step_of[name][0] for value in seconds[name]] for name in steps}
+    whole = [a + b for a, b in zip(seconds["training"], seconds["forward"], strict=True)]
+    medians = {name: statistics.median(found) for name, found in {**seconds, **per_sample}.items()}
+    return {
+        "gmacs": float(CostTables(space).of(tf.constant(architecture[None]))[0]),
+        **medians,
+        "joint_to_fixed": median_ratio(per_sample["joint"], whole),
+        "mask_to_joint": median_ratio(per_sample["mask"], per_sample["joint"]),
+    }
 
 
 def architectures_between(space: Space, count: int, low: float, high: float, seed: int = 0) -> np.ndarray:
@@ -122,13 +162,10 @@ def joint_step(
       the search is ``ready`` (trace and first step, less one step), and the process's ``peak_gigabytes``.
     """
     started = time.perf_counter()
-    model = SearchModel(TwoStreamModel(space), target=1.0, samples=samples, alpha_optimizer=alpha_optimizer())
-    model.compile(weight_optimizer(100))
-    if architecture is not None:
-        model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))
+    model = search_model(space, samples, "slice", architecture)
     built = time.perf_counter()
     batch = random_batch(space, batch_size)
-    step = tf.function(model.train_step).get_concrete_function((batch, batch))
+    step = tf.function(model.train_step, autograph=False).get_concrete_function((batch, batch))
     traced = time.perf_counter()
     times = []
     for _ in range(steps):
@@ -149,22 +186,38 @@ def joint_step(
 
 def plain_training(space: Space, batch_size: int, architecture: list[int], steps: int) -> dict:
     """Peak memory of training one fixed model in this process, ``peak_gigabytes``."""
-    model = TwoStreamModel(pick(space, values_at(space, architecture)))
+    step = training_step(TwoStreamModel(pick(space, values_at(space, architecture))))
+    batch = random_batch(space, batch_size)
+    for _ in range(steps):
+        step(*batch)
+    return {"peak_gigabytes": peak_gigabytes()}
+
+
+def search_model(
+    space: Space, samples: int, execution: Execution = "slice", architecture: Sequence[int] | None = None
+) -> SearchModel:
+    """A compiled search; of ``architecture`` alone, if one is given (candidate indices), else of uniform draws."""
+    network = TwoStreamModel(space, execution=execution)
+    model = SearchModel(network, target=1.0, samples=samples, alpha_optimizer=alpha_optimizer())
+    model.compile(weight_optimizer(100))
+    if architecture is not None:
+        model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))
+    return model
+
+
+def training_step(model: TwoStreamModel) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A compiled function of clips and labels that takes a step of `weight_optimizer` and gives the loss."""
     optimizer = weight_optimizer(100)
     optimizer.build(model.trainable_variables)
-    clips, labels = random_batch(space, batch_size)
 
-    @tf.function
-    def step():
+    def step(clips, labels):
         with tf.GradientTape() as tape:
             logits = model(clips, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
         return loss
 
-    for _ in range(steps):
-        step()
-    return {"peak_gigabytes": peak_gigabytes()}
+    return tf.function(step, autograph=False)
 
 
 def logging(space: Space, batch_size: int, steps: int, report_every: int, repeats: int) -> dict:
@@ -186,7 +239,7 @@ def logging(space: Space, batch_size: int, steps: int, report_every: int, repeat
     model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
     model.compile(weight_optimizer(steps))
     batch = random_batch(space, batch_size)
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     start = float(model.multiplier)
     recording, others = 0.0, 0.0
 
@@ -249,23 +302,3 @@ def _uniform_draws(space: Space, count: int) -> np.ndarray:
     """Architectures, every candidate equally probable: int32 ``[count, choices]``."""
     draw = np.random.default_rng(0)
     return np.stack([draw.integers(0, len(c.values), count) for c in choices(space)], 1).astype(np.int32)
-
-
-def peak_gigabytes() -> float:
-    """The most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def in_fresh_process(call: str) -> dict:
-    """The value of ``call``, an expression over this module's names, in a process of its own: memory starts anew."""
-    program = (
-        "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
-        "from tsnet_tf.benchmark.search_step import *\nfrom tsnet_tf.space.table1 import table1\n"
-        f"print(json.dumps({call}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
-    if done.returncode:
-        raise RuntimeError(f"{call}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])

@@ -170,7 +170,7 @@ def predict_videos(
             input_context=context,
         )
 
-    step = tf.function(lambda clip: strategy.run(score, args=(clip,)))
+    step = tf.function(lambda clip: strategy.run(score, args=(clip,)), autograph=False)
     scores = metrics.VideoScores(chosen.views)
     with console.progress(f"evaluation: {split}, {views}", len(found.names) * chosen.views) as bar:
         for batch in strategy.distribute_datasets_from_function(clips):

@@ -30,7 +30,7 @@ def recalibrate(model: keras.Model, clips: tf.data.Dataset, batches: int) -> Non
     sums = [np.zeros(variable.shape, np.float64) for variable in moving]
     before = [np.array(variable) for variable in moving]
     # The momentum is a constant of the traced graph, so the graph must be made anew, inside this function.
-    forward = tf.function(lambda batch: model(batch, training=True), reduce_retracing=True)
+    forward = tf.function(lambda batch: model(batch, training=True), autograph=False, reduce_retracing=True)
     count = 0
     try:
         for layer in layers:

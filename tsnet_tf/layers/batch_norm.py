@@ -70,7 +70,7 @@ class BatchNorm(keras.layers.Layer):
         """The output, with the `values` of this layer or, without running statistics, of another."""
         beta, *scales = (sampled(self.execution, value, [channels]) for value in values)
         if self.statistics == "folded":
-            return x + tf.cast(beta, x.dtype)
+            return tf.nn.bias_add(x, tf.cast(beta, x.dtype))
         [gamma] = scales
         if self.statistics == "moving" and not training:
             moving = (tf.convert_to_tensor(value) for value in (self.moving_mean, self.moving_variance))

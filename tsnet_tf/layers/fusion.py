@@ -71,8 +71,8 @@ class _Operation(keras.layers.Layer):
         batch = tf.shape(x)[0] // self.frames
         x = tf.pad(x, [[before * batch, after * batch], [0, 0], [0, 0], [0, 0]]) if before or after else x
         in_time = tf.reshape(x, tf.concat([[tf.shape(x)[0] // batch, batch], tf.shape(x)[1:]], 0))
-        last = self.frames - self.ratio
-        taken = [in_time[before + o : before + o + last + 1 : self.ratio] for o in offsets]
+        # `gather` copies whole frames, where a slice with a stride goes through them number by number.
+        taken = [tf.gather(in_time, range(before + o, before + o + self.frames, self.ratio)) for o in offsets]
         stacked = tf.stack(taken, 4)
         sparse_rows = self.frames // self.ratio * batch
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))

@@ -66,8 +66,9 @@ class MBConv3D(keras.layers.Layer):
         self.settings = (frames, stride, may_change_width, squeezed > 0)
         self.parts = ["expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm"]
         norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
+        pointwise = {"execution": execution, "inference": statistics == "folded"}
         name = self.name
-        self.expand = Pointwise(in_channels, inner, execution=execution, name=f"{name}_expand")
+        self.expand = Pointwise(in_channels, inner, name=f"{name}_expand", **pointwise)
         self.expand_norm = BatchNorm(inner, name=f"{name}_expand_norm", **norm)
         self.depthwise = DepthwiseConv3D(
             frames, inner, temporal_kernel, spatial_kernel, stride, execution, name=f"{name}_depthwise"
@@ -76,10 +77,10 @@ class MBConv3D(keras.layers.Layer):
         if squeezed:
             self.squeeze_excite = SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite")
             self.parts.append("squeeze_excite")
-        self.project = Pointwise(inner, channels, execution=execution, name=f"{name}_project")
+        self.project = Pointwise(inner, channels, name=f"{name}_project", **pointwise)
         self.project_norm = BatchNorm(channels, gamma=branch_gamma, name=f"{name}_project_norm", **norm)
         if stride > 1 or may_change_width:
-            self.shortcut = Pointwise(in_channels, channels, stride, execution=execution, name=f"{name}_shortcut")
+            self.shortcut = Pointwise(in_channels, channels, stride, name=f"{name}_shortcut", **pointwise)
             self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)
             self.parts += ["shortcut", "shortcut_norm"]
         self.built = True

@@ -227,10 +227,10 @@ class Head(keras.layers.Layer):
     def __init__(self, stream: Stream, channels: int, hidden: int, norm: dict, **kwargs):
         super().__init__(**kwargs)
         self.frames, self.hidden = stream.frames, hidden
-        execution = norm["execution"]
-        self.conv = Pointwise(channels, stream.head_channels, execution=execution, name=f"{self.name}_conv")
+        pointwise = {"execution": norm["execution"], "inference": norm["statistics"] == "folded"}
+        self.conv = Pointwise(channels, stream.head_channels, name=f"{self.name}_conv", **pointwise)
         self.norm = BatchNorm(stream.head_channels, name=f"{self.name}_norm", **norm)
-        self.dense = Pointwise(stream.head_channels, hidden, execution=execution, name=f"{self.name}_hidden")
+        self.dense = Pointwise(stream.head_channels, hidden, name=f"{self.name}_hidden", **pointwise)
         self.built = True
 
     def call(self, x: tf.Tensor, in_channels: Size, training: bool = False) -> tf.Tensor:
