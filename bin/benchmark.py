@@ -15,8 +15,8 @@
 
 layers: forward and both gradients at four shapes, against the sum over taps by automatic gradients.
 model: X3D-S and the two-stream model of the same multiply-adds; parts inference, training, blocks (against the rate of
-matrix products and the bandwidth of memory) and growth. --check: the ratios of now against those that a file has stored;
-it writes the file if there is none, and never fails because of what it found.
+matrix products and the bandwidth of memory) and growth. --check: the ratios of now against those that a file has; it
+writes the file if there is none, and never fails because of what it found.
 search: parts price (a sampled architecture in the supernet against the fixed model of the same genotype, forward and
 backward), joint (the whole step), memory (K = 2 and 16 against plain training), tracing (until the first step is done);
 and, if asked for, logging (the search of a sparse stream with and without its records, pictures and events).
@@ -278,7 +278,9 @@ def _table(title: str, rows: list[dict]) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
-    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value}" if value is not None else ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return "" if value is None else str(value)
 
 
 def main(command: str) -> None:

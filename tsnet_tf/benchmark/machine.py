@@ -77,7 +77,7 @@ def peak_gigabytes() -> float:
 
 
 def in_fresh_process(module: str, call: str) -> dict:
-    """The value of ``call``, an expression over the names in ``module``, in a process of its own: memory starts anew."""
+    """The value of ``call``, an expression over ``module``'s names, in a process of its own: memory starts anew."""
     program = (
         "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
         f"from {module} import *\nprint(json.dumps({call}))"

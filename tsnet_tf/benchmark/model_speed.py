@@ -1,4 +1,4 @@
-"""Whole models: clips per second of inference and training, beside PyTorchVideo's X3D-S if wanted; the stored ratios."""
+"""Whole models: clips per second of inference and training, beside PyTorchVideo's X3D-S if wanted; stored ratios."""
 
 from __future__ import annotations
 
