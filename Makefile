@@ -17,13 +17,14 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_NO_COMPILE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images chaos test test-slow lint format clean
+.PHONY: help demo images chaos speed test test-slow lint format clean
 
 help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
 	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
 	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: an hour"
+	@echo "make speed      how fast models are, beside docs/speed.json"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the long tests: full-size model, replicas, end to end"
 	@echo "make lint       ruff, without changing anything"
@@ -68,6 +69,10 @@ images: $(READY)
 
 chaos: $(READY)
 	@$(PY) tests/chaos.py --workdir=$(RUN)_chaos
+
+# What speed has become, beside what docs/speed.json has stored; it never fails.
+speed: $(READY)
+	@$(PY) bin/benchmark.py model --check=docs/speed.json || echo "warning: speed could not be measured" >&2
 
 test: lint
 	@$(PY) -m pytest -n 2

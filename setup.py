@@ -31,6 +31,8 @@ setup(
         "scipy>=1.11",
     ],
     extras_require={
+        # What bin/benchmark.py --against=pytorch compares with.
+        "bench": ["torch==2.13.0", "pytorchvideo>=0.1.5"],
         "dev": [
             "pytest>=8",
             "pytest-timeout>=2.3",

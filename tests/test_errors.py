@@ -71,6 +71,11 @@ CASES = {
         ["--annotations={good.csv}", "--videos={videos}", "--labels={labels.txt}", "--output={here}/out"],
         "in the label map, found 1 that are not: 'run'",
     ),
+    "part_of_another_benchmark": (
+        "benchmark.py",
+        ["model", "--part=price"],
+        "--part: expected one of inference, training, blocks, growth for model; found 'price'",
+    ),
     "missing_gin_file": (
         "search.py",
         ["--gin_file={here}/gone.gin", "--workdir={here}/out"],

@@ -36,7 +36,8 @@ def test_step_two_without_fusion_and_dense_head_is_step_one(space, draw_clips, d
     head = [weight for name, weight in named_weights(second).items() if "dense_head_hidden" in name]
     assert len(head) == 1
     head[0].assign(np.zeros(head[0].shape))
-    np.testing.assert_array_equal(second(clips, off, training=True), expected)
+    # Not bit for bit: the supernet's blocks are functions of the graph, which has other kernels than eager calls.
+    np.testing.assert_allclose(second(clips, off, training=True), expected, rtol=0, atol=2e-5 * np.abs(expected).max())
     # With a fusion on it is another network.
     on = indices(second_space, {})
     assert np.abs(second(clips, on, training=True) - expected).max() > 1e-3

@@ -53,7 +53,7 @@ def blocks(genotype: Space, batch_size: int, repeats: int) -> list[dict]:
 
 def _row(block: Block, count: int, batch_size: int, speed: float, repeats: int) -> dict:
     before = block.frames * batch_size * block.size**2
-    after = block.frames * batch_size * -((-block.size // block.stride) ** 2)
+    after = block.frames * batch_size * math.ceil(block.size / block.stride) ** 2
     products = [(before, block.before, block.inner), (after, block.inner, block.channels)]
     rates = [matrix_rate(repeats, *product) for product in products]
     numbers = before * (2 * block.before + 2 * block.inner) + after * (3 * block.inner + 2 * block.channels)
