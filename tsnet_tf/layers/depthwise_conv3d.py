@@ -35,6 +35,7 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
     @tf.custom_gradient
     def convolve(x, kernel):
         taps = (_SampledTaps if kernel.shape[0] is None else _FixedTaps)(kernel, frames, tf.shape(x)[0] // frames)
+        in_time_only = kernel.shape[1] == 1 and stride == 1
 
         def forward(tap):
             return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride)
@@ -50,11 +51,25 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
                 weights = kernel[tap.index][..., None]
                 return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
 
-            return taps.sum(by_features, lambda tap: tap.source), taps.stack(by_kernel)
+            if in_time_only:
+                flat = _time_by_place(dy, frames)
+                dx = tf.reshape(plane.features_gradient(tf.shape(flat), kernel[:, 0, :, :, None], flat), tf.shape(x))
+            else:
+                dx = taps.sum(by_features, lambda tap: tap.source)
+            return dx, taps.stack(by_kernel)
 
-        return taps.sum(forward, lambda tap: tap.target), gradient
+        if in_time_only:
+            y = tf.reshape(plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None]), tf.shape(x))
+        else:
+            y = taps.sum(forward, lambda tap: tap.target)
+        return y, gradient
 
     return convolve(x, kernel)
+
+
+def _time_by_place(x: tf.Tensor, frames: int) -> tf.Tensor:
+    """``[1, frames, batch * h * w, c]``: pictures in which a kernel over time alone is one column."""
+    return tf.reshape(x, tf.stack([1, frames, -1, tf.shape(x)[-1]]))
 
 
 @dataclasses.dataclass(frozen=True)

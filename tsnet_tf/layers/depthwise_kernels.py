@@ -31,7 +31,10 @@ def portable() -> Iterator[None]:
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
-    """``[n, h, w, c]`` with ``[k, k, c, 1]``, zeros of half the kernel around: ``[n, ceil(h / stride), ..., c]``."""
+    """``[n, h, w, c]`` with ``[k, k, c, 1]``, zeros of half the kernel around: ``[n, ceil(h / stride), ..., c]``.
+
+    Without a stride, kernels need not be square.
+    """
     return _call("DepthwiseConv2dNative", {"input": x, "filter": kernel}, _layout(kernel.shape[0], stride))
 
 

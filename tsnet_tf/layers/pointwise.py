@@ -53,12 +53,12 @@ class Pointwise(keras.layers.Layer):
 
     def compute(self, x: tf.Tensor, values: list[tf.Tensor], in_channels: Size, channels: Size) -> tf.Tensor:
         """The output, with the `values` of this layer or of another with the same settings."""
-        if self.stride > 1:
-            x = x[:, :: self.stride, :: self.stride]
         kernel = sampled(self.execution, values[0], [in_channels, channels])
         if self.inference and x.shape.rank == 4:
-            y = tf.nn.conv2d(x, kernel[None, None], 1, "VALID")
+            y = tf.nn.conv2d(x, kernel[None, None], self.stride, "VALID")
         else:
+            if self.stride > 1:
+                x = x[:, :: self.stride, :: self.stride]
             axes = "abde"[: x.shape.rank - 1]
             y = tf.einsum(f"{axes}i,io->{axes}o", x, kernel)
         return tf.nn.bias_add(y, sampled(self.execution, values[1], [channels])) if self.use_bias else y
