@@ -57,6 +57,26 @@ SETTINGS = [
     "train.train_splits = ('train',)",
 ]
 
+# The demo's own first step and training, on two classes and a few steps; with the paper's optimizer, as Adam divides a
+# gradient by its own size and so makes steps of rounding.
+DEMO_SETTINGS = [
+    "weight_optimizer.kind = 'sgd'",
+    "weight_optimizer.clip_norm = 0.5",
+    "learning_rate = 0.05",
+    "table1.classes = 2",
+    "batch_size = 4",
+    "search.validation_batch_size = 4",
+    "search.synchronized = True",
+    "search.report_every = 2",
+    "search.checkpoint_every = 2",
+    "search.recalibration_batches = 2",
+    "search.finetune_epochs = 1",
+    "search.alpha_warmup = 0.0",
+    "train.synchronized = True",
+    "train.report_every = 2",
+    "train.checkpoint_every = 2",
+]
+
 SELECTION = ["--gin_bindings=search.refine = 2", "--gin_bindings=search.finetune_epochs = 1"]
 
 
@@ -74,9 +94,10 @@ def cheapest():
     return complexity(smallest(only(table1(dense_width=0.25, dense_frames=8, **tiny), ("sparse",)))).gmacs
 
 
-def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
+def start(binary, workdir, data, epochs, *flags, demo=False, cluster=None, index=0):
     """Starts one process: alone, or number ``index`` of a ``cluster``."""
-    bindings = [*SETTINGS, f"VideoDataset.directory = '{data}'", f"search.target_gmacs = {1.1 * cheapest()}"]
+    bindings = DEMO_SETTINGS if demo else [*SETTINGS, f"search.target_gmacs = {1.1 * cheapest()}"]
+    bindings = [*bindings, f"VideoDataset.directory = '{data}'"]
     bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["TMPDIR"] = str(workdir.parent / f"elsewhere{index}")
@@ -86,7 +107,10 @@ def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
         environment["TF_CONFIG"] = json.dumps(
             {"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}
         )
-    gin_file = {"search.py": "gin/steps/sparse.gin", "train.py": "gin/train/scratch.gin"}[binary]
+    gin_file = {
+        "search.py": "gin/demo/sparse.gin" if demo else "gin/steps/sparse.gin",
+        "train.py": "gin/demo/train.gin" if demo else "gin/train/scratch.gin",
+    }[binary]
     return subprocess.Popen(
         [
             *(sys.executable, str(ROOT / "bin" / binary), f"--gin_file={gin_file}", f"--workdir={workdir}", *flags),
@@ -100,14 +124,14 @@ def start(binary, workdir, data, epochs, *flags, cluster=None, index=0):
     )
 
 
-def start_two(*arguments):
+def start_two(*arguments, **keywords):
     ports = [socket.socket() for _ in range(2)]
     for port in ports:
         port.bind(("localhost", 0))
     cluster = [f"localhost:{port.getsockname()[1]}" for port in ports]
     for port in ports:
         port.close()
-    return [start(*arguments, cluster=cluster, index=index) for index in range(2)]
+    return [start(*arguments, cluster=cluster, index=index, **keywords) for index in range(2)]
 
 
 def finish(*processes):
@@ -158,6 +182,15 @@ def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
     if binary == "search":
         for name in ("front.json", "finetune/taken.json"):
             assert (tmp_path / "run" / name).read_text() == (alone / "search" / name).read_text()
+
+
+def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(tmp_path, data):
+    for folder, begin in ((tmp_path / "one", lambda *a, **k: [start(*a, **k)]), (tmp_path / "two", start_two)):
+        finish(*begin("search.py", folder / "search", data, 2, demo=True))
+        genotype = f"--genotype={tmp_path}/one/search/genotype.json"
+        finish(*begin("train.py", folder / "train", data, 2, genotype, demo=True))
+    for binary in ("search", "train"):
+        assert_close(tmp_path / "two" / binary, tmp_path / "one" / binary)
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
