@@ -1,4 +1,4 @@
-"""With op determinism, the depthwise convolution and its gradients are the same bits however often they are computed."""
+"""With op determinism, the depthwise convolution and its gradients are the same bits whenever they are computed."""
 
 import os
 import subprocess

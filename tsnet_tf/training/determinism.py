@@ -16,5 +16,5 @@ def set_seed(seed: int, op_determinism: bool = False) -> None:
     tf.keras.utils.set_random_seed(seed)
     if op_determinism:
         tf.config.experimental.enable_op_determinism()
-        # It would join additions into one whose order depends on which of its inputs can be written over at that moment.
+        # It would join additions into one, whose order depends on which of its inputs can be written over just then.
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
