@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework import config
 
 from tsnet_tf.layers import depthwise_kernels as plane
 from tsnet_tf.layers.elastic import Execution, Size, sampled
@@ -135,20 +134,14 @@ class _FixedTaps:
                 for frames, value in terms
                 if frames.start <= start and end <= frames.start + frames.count
             ]
-            sums.append(_total(there))
+            # Not AddN: it begins with whichever input it can write over, and of views that depends on who still reads.
+            sums.append(functools.reduce(tf.add, there))
         return sums[0] if len(sums) == 1 else tf.concat(sums, 0)
 
     def stack(self, term: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
         """``term(tap)`` of every tap; zeros of those that reach no frame."""
         stacked = tf.stack([term(tap) for tap in self._taps])
         return tf.pad(stacked, [[self._unreached, self._unreached], [0, 0], [0, 0], [0, 0]])
-
-
-def _total(terms: list[tf.Tensor]) -> tf.Tensor:
-    if config.is_op_determinism_enabled():
-        # AddN begins with whichever input it can write over, and of views that depends on who else still reads.
-        return functools.reduce(tf.add, terms)
-    return terms[0] if len(terms) == 1 else tf.add_n(terms)
 
 
 class _SampledTaps:
