@@ -70,7 +70,7 @@ DEMO_SETTINGS = [
     "search.report_every = 2",
     "search.checkpoint_every = 2",
     "search.recalibration_batches = 2",
-    "search.finetune_epochs = 1",
+    "search.finetune_epochs = 0",
     "search.alpha_warmup = 0.0",
     "train.synchronized = True",
     "train.report_every = 2",
@@ -195,9 +195,8 @@ def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(
         finish(*begin("train.py", folder / "train", data, 2, genotype, demo=True))
     one, two = tmp_path / "one", tmp_path / "two"
     assert_close(two / "search", one / "search", [latest(one / "search")])  # alpha, weights and what optimizers keep
-    for binary in ("search", "train"):
-        # In running statistics of the last layers, the small differences of all weights before add up.
-        assert_close(two / binary, one / binary, ["final"], but=("metrics", "moving_"))
+    # In running statistics of the last layers, the small differences of all weights before add up.
+    assert_close(two / "train", one / "train", ["final"], but=("metrics", "moving_"))
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
