@@ -26,6 +26,7 @@ serving: what an exported model takes to answer, with batch normalisation folded
 """
 
 import json
+import os
 import tempfile
 
 from absl import flags
@@ -252,7 +253,7 @@ def _pytorch():
 
 def _check(path: str) -> None:
     found = model_speed.ratios(REPEATS.value)
-    if model_speed.is_new(path):
+    if not os.path.exists(path):
         atomic.write_json(path, {"machine": machine.description(), "ratios": found})
     rows = model_speed.check(path, found)
     if not _as_json({"check": rows}):
@@ -286,6 +287,9 @@ def _shown(value: object) -> str:
 def main(command: str) -> None:
     if command not in COMMANDS:
         raise UserError(f"expected a command out of {', '.join(COMMANDS)}; found '{command}'")
+    for flag, commands in ((PART, tuple(PARTS)), (AGAINST, ("layers", "model")), (CHECK, ("model",))):
+        if flag.value and command not in commands:
+            raise UserError(f"--{flag.name}: expected with {' or '.join(commands)} only, found with {command}")
     COMMANDS[command]()
 
 

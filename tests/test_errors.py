@@ -76,6 +76,11 @@ CASES = {
         ["model", "--part=price"],
         "--part: expected one of inference, training, blocks, growth for model; found 'price'",
     ),
+    "flag_of_another_benchmark": (
+        "benchmark.py",
+        ["data", "--check=docs/speed.json"],
+        "--check: expected with model only, found with data",
+    ),
     "missing_gin_file": (
         "search.py",
         ["--gin_file={here}/gone.gin", "--workdir={here}/out"],

@@ -16,7 +16,6 @@ from tsnet_tf.space.cost import complexity
 
 def test_check_says_what_fell(tmp_path):
     path = tmp_path / "speed.json"
-    assert model_speed.is_new(str(path))
     stored = {"kept": 1.0, "fallen": 1.0, "risen": 1.0, "left out": 2.0}
     path.write_text(json.dumps({"ratios": stored}))
     rows = model_speed.check(str(path), {"kept": 0.81, "fallen": 0.79, "risen": 1.3, "added": 3.0})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tsnet_tf.benchmark import depthwise, pytorch, roofline
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, spread
-from tsnet_tf.benchmark.search_step import random_batch, training_step
+from tsnet_tf.benchmark.search_step import forward_pass, random_batch, training_step
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.folding import fold
 from tsnet_tf.models.two_stream import TwoStreamModel
@@ -38,7 +36,7 @@ def inference(batch_sizes: Sequence[int], repeats: int, torch=None) -> list[dict
     """
     ours = TwoStreamModel(genotype.load(YARDSTICK))
     theirs = _same_in_pytorch(torch, ours) if torch else {}
-    folded = {name: fold(model) for name, model in ((YARDSTICK, ours), (TWO_STREAMS, _model(TWO_STREAMS)))}
+    folded = {YARDSTICK: fold(ours), TWO_STREAMS: fold(TwoStreamModel(genotype.load(TWO_STREAMS)))}
     forward = {name: forward_pass(model) for name, model in folded.items()}
     rows = []
     for batch_size in batch_sizes:
@@ -67,11 +65,6 @@ def training(batch_size: int, repeats: int, torch=None) -> list[dict]:
             torch, model.train(), given, torch.from_numpy(labels.numpy())
         )
     return [_row(batch_size, actions, repeats)]
-
-
-def forward_pass(model: TwoStreamModel) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A compiled function of clips to logits, outside training."""
-    return tf.function(lambda clips: model(clips, training=False), autograph=False)
 
 
 def ratios(repeats: int) -> dict[str, float]:
@@ -121,11 +114,6 @@ def check(path: str, found: Mapping[str, float]) -> list[dict]:
     return rows + [{"ratio": name, "stored": stored[name], "found": None, "says": "gone"} for name in gone]
 
 
-def is_new(path: str) -> bool:
-    """Whether there is nothing yet that could be compared with."""
-    return not os.path.exists(path)
-
-
 def _verdict(stored: float | None, found: float) -> str:
     if stored is None:
         return "new"
@@ -144,10 +132,6 @@ def _row(batch_size: int, actions: Mapping[str, Callable], repeats: int) -> dict
             if name != YARDSTICK
         },
     }
-
-
-def _model(name: str) -> TwoStreamModel:
-    return TwoStreamModel(genotype.load(name))
 
 
 def _same_in_pytorch(torch, ours: TwoStreamModel) -> dict:

@@ -72,7 +72,7 @@ def joint_price(space: Space, batch_size: int, samples: int, architecture: np.nd
     fixed = TwoStreamModel(pick(space, values_at(space, architecture)))
     clips, labels = random_batch(space, batch_size)
     train = training_step(fixed)
-    forward = tf.function(lambda clips: fixed(clips, training=False), autograph=False)
+    forward = forward_pass(fixed)
     joint_step_of = {"joint": (samples, "slice"), "mask": (1, "mask")}
     steps = {}
     for name, (count, execution) in joint_step_of.items():
@@ -203,6 +203,11 @@ def search_model(
     if architecture is not None:
         model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))
     return model
+
+
+def forward_pass(model: TwoStreamModel) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A compiled function of clips to logits, outside training."""
+    return tf.function(lambda clips: model(clips, training=False), autograph=False)
 
 
 def training_step(model: TwoStreamModel) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

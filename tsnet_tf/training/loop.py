@@ -37,9 +37,8 @@ class _Trainer(orbit.StandardTrainer):
         self._report_every, self._stops, self._profiler = report_every, stops, profiler
 
     def create_train_loop_fn(self) -> Callable:
-        train_step = tf.function(
-            self.train_step, autograph=False
-        )  # nothing in it is Python's control flow over tensors
+        # Autograph would take seconds to find no control flow over tensors.
+        train_step = tf.function(self.train_step, autograph=False)
 
         def loop(iterator, steps: tf.Tensor) -> None:
             for _ in range(int(steps)):
