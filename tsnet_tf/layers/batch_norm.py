@@ -5,6 +5,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
+from tsnet_tf.layers.batch_statistics import normalise
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 Statistics = Literal["batch", "moving", "folded"]
@@ -81,10 +82,7 @@ class BatchNorm(keras.layers.Layer):
         elif self.synchronized and _replicas() > 1:
             y, mean, variance = self._normalise_together(x, gamma, beta)
         else:
-            empty = tf.zeros([0], tf.float32)
-            y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-                x=x, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=self.epsilon, is_training=True
-            )
+            y, mean, variance = normalise(x, gamma, beta, self.epsilon)
         if self.statistics == "moving" and training:
             for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 # What is not finite would stay for good, also where the update of the weights is left out.
