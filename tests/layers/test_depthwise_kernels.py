@@ -44,6 +44,22 @@ def test_equals_tensorflow(height, width, k, stride):
         np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("k", [3, 5, 7])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
+def test_wide_filters_in_two_parts(k, known, monkeypatch):
+    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: True)
+    x, kernel, dy = tensors(k, 7, 9, 1)
+    shape = [k, k, 5, 1] if known else [None, None, 5, 1]
+    function = tf.function(
+        depthwise_kernels.filter_gradient,
+        input_signature=[tf.TensorSpec(x.shape), tf.TensorSpec(shape), tf.TensorSpec(dy.shape)],
+    )
+    expected = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=x, filter_sizes=kernel.shape, out_backprop=dy, strides=[1] * 4, padding="SAME"
+    )
+    np.testing.assert_allclose(function(x, kernel, dy), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
 @pytest.mark.skipif(not HAS_ONEDNN, reason="this TensorFlow was built without oneDNN")
 def test_graphs_on_the_processor_use_onednn_and_others_do_not():
     given = tensors(3, 8, 8, 1)

@@ -1,13 +1,15 @@
 """Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors something faster.
 
-There, the fused kernels (Eigen's and oneDNN's) take two to four times as long as the memory needs. Sums over positions are
-therefore products with a row of ones, and what remains is element-wise; docs/performance.md has both.
+There, the fused kernels (Eigen's and oneDNN's) take two to four times as long as the memory needs. Sums over positions
+are therefore products with a row of ones, and what remains is element-wise; docs/performance.md has both.
 """
 
 import tensorflow as tf
 
 
-def normalise(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def normalise(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over all axes but the last.
 
     Args:

@@ -3,7 +3,8 @@
 On processors, oneDNN's forward kernel and gradient by features are two to three times as fast as Eigen's, which
 TensorFlow takes where it finds no instructions for neural networks (docs/performance.md has both). They are in every
 TensorFlow for x86 under names of their own. The gradient by filters, where neither is always ahead, is TensorFlow's
-choice. Everywhere else (GPU, TPU and XLA, other precisions, eager calls, models that are exported) TensorFlow's own
+choice; but oneDNN's is fast for three columns at most, and wider filters are therefore taken in two parts for it.
+Everywhere else (GPU, TPU and XLA, other precisions, eager calls, models that are exported) TensorFlow's own
 operations are used; the numbers are the same up to rounding.
 """
 
@@ -14,8 +15,10 @@ import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.framework import op_def_registry, ops
 from tensorflow.python.ops import control_flow_util
+from tensorflow.python.util import _pywrap_util_port
 
 _ONEDNN_LABEL = b"MklNameChangeOp"
+_ONEDNN_COLUMNS = 3  # wider filters' gradients are taken as those of dense convolutions, of sixteen channels each
 _portable = False
 
 
@@ -53,9 +56,32 @@ def features_gradient(shape: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride
 
 def filter_gradient(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """The gradient by ``kernel``, of which the shape alone matters, from the gradient ``dy`` by `convolve`'s output."""
-    return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-        input=x, filter_sizes=tf.shape(kernel), out_backprop=dy, **_layout(kernel.shape[0], stride)
-    )
+    sizes = tf.shape(kernel)
+
+    def whole():
+        return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+            input=x, filter_sizes=sizes, out_backprop=dy, **_layout(kernel.shape[0], stride)
+        )
+
+    def in_two():
+        # The first columns and the others, from features with the padding that each of them reaches.
+        rows, columns, channels, _ = tf.unstack(sizes)
+        padded = tf.pad(x, [[0, 0], [rows // 2, rows // 2], [columns // 2, columns // 2], [0, 0]])
+        parts = [
+            tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+                input=given, filter_sizes=[rows, width, channels, 1], out_backprop=dy, strides=[1] * 4, padding="VALID"
+            )
+            for given, width in (
+                (padded[:, :, : tf.shape(dy)[2] + _ONEDNN_COLUMNS - 1], _ONEDNN_COLUMNS),
+                (padded[:, :, _ONEDNN_COLUMNS:], columns - _ONEDNN_COLUMNS),
+            )
+        ]
+        return tf.concat(parts, 1)
+
+    columns = kernel.shape[1]
+    if stride > 1 or (columns or _ONEDNN_COLUMNS + 1) <= _ONEDNN_COLUMNS or not _prefers_onednn(x):
+        return whole()
+    return in_two() if columns else tf.cond(sizes[1] > _ONEDNN_COLUMNS, in_two, whole)
 
 
 def pads_itself(k: int | None, stride: int) -> bool:
@@ -95,6 +121,11 @@ def _has_onednn(name: str, *inputs: tf.Tensor) -> bool:
         or op_def_registry.get(f"_MklNative{name}") is None
         or control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
     )
+
+
+def _prefers_onednn(x: tf.Tensor) -> bool:
+    """Whether oneDNN is what TensorFlow takes by itself, as it does where there are the instructions."""
+    return _pywrap_util_port.IsMklEnabled() and _has_onednn("DepthwiseConv2dNativeBackpropFilter", x)
 
 
 def _integers(values: Sequence[int]) -> attr_value_pb2.AttrValue:
