@@ -69,10 +69,9 @@ class BatchNorm(keras.layers.Layer):
 
     def compute(self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, training: bool = False) -> tf.Tensor:
         """The output, with the `values` of this layer or, without running statistics, of another."""
-        beta, *scales = (sampled(self.execution, value, [channels]) for value in values)
         if self.statistics == "folded":
-            return tf.nn.bias_add(x, tf.cast(beta, x.dtype))
-        [gamma] = scales
+            return tf.nn.bias_add(x, tf.cast(self.offset(values, channels), x.dtype))
+        beta, gamma = (sampled(self.execution, value, [channels]) for value in values)
         if self.statistics == "moving" and not training:
             moving = (tf.convert_to_tensor(value) for value in (self.moving_mean, self.moving_variance))
             mean, variance = (sampled(self.execution, value, [channels]) for value in moving)
@@ -89,6 +88,10 @@ class BatchNorm(keras.layers.Layer):
                 value = tf.where(tf.math.is_finite(value), value, moving)
                 moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return y
+
+    def offset(self, values: list[tf.Tensor], channels: Size) -> tf.Tensor | None:
+        """All that is left to do where the scale is folded, which the convolution before can do by the way; or None."""
+        return sampled(self.execution, values[0], [channels]) if self.statistics == "folded" else None
 
     def _normalise_together(self, x, gamma, beta):
         """Normalises with the mean and variance over the batches of all replicas."""

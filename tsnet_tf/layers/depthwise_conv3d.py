@@ -17,7 +17,9 @@ from tsnet_tf.layers import depthwise_kernels as plane
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
-def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int = 1) -> tf.Tensor:
+def depthwise_conv3d(
+    x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int = 1, offset: tf.Tensor | None = None
+) -> tf.Tensor:
     """Depthwise 3-D convolution with zero padding of half the kernel on every side, as in PyTorch.
 
     Args:
@@ -25,6 +27,7 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
       kernel: ``[t, k, k, c]``, t and k odd; sizes may be dynamic.
       frames: number of frames in ``x``.
       stride: spatial stride.
+      offset: ``[c]``, added to the output.
 
     Returns:
       ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
@@ -34,12 +37,15 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
 
     @tf.custom_gradient
-    def convolve(x, kernel):
-        taps = (_SampledTaps if kernel.shape[0] is None else _FixedTaps)(kernel, frames, tf.shape(x)[0] // frames)
+    def convolve(x, kernel, *offset):
+        known = kernel.shape[0] is not None
+        taps = (_FixedTaps if known else _SampledTaps)(kernel, frames, tf.shape(x)[0] // frames)
         in_time_only = kernel.shape[1] == 1 and stride == 1
 
         def forward(tap):
-            return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride)
+            # The middle tap reaches every frame of the output, once.
+            added = offset if known and tap.index == kernel.shape[0] // 2 else ()
+            return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride, *added)
 
         def gradient(dy):
             def by_features(tap):
@@ -57,15 +63,17 @@ def depthwise_conv3d(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int =
                 dx = tf.reshape(plane.features_gradient(tf.shape(flat), kernel[:, 0, :, :, None], flat), tf.shape(x))
             else:
                 dx = taps.sum(by_features, lambda tap: tap.source)
-            return dx, taps.stack(by_kernel)
+            return dx, taps.stack(by_kernel), *(tf.reduce_sum(dy, [0, 1, 2]) for _ in offset)
 
         if in_time_only:
-            y = tf.reshape(plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None]), tf.shape(x))
+            flat = plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None], 1, *offset)
+            y = tf.reshape(flat, tf.shape(x))
         else:
             y = taps.sum(forward, lambda tap: tap.target)
+            y = y if known or not offset else tf.nn.bias_add(y, *offset)
         return y, gradient
 
-    return convolve(x, kernel)
+    return convolve(x, kernel) if offset is None else convolve(x, kernel, offset)
 
 
 def _time_by_place(x: tf.Tensor, frames: int) -> tf.Tensor:
@@ -83,10 +91,12 @@ class _Frames:
     batch: tf.Tensor
 
     def of(self, x: tf.Tensor) -> tf.Tensor:
-        """These frames of ``x``; no copy, as rows are consecutive."""
+        """These frames of ``x``; no copy, if a frame is a multiple of the 64 bytes that TensorFlow aligns to."""
         if isinstance(self.count, int) and self.count == self.total:
             return x
-        return tf.slice(x, [self.start * self.batch, 0, 0, 0], [self.count * self.batch, -1, -1, -1])
+        # Row by row is frame by frame: a picture by itself, of few positions, would seldom be such a multiple.
+        taken = tf.slice(tf.reshape(x, [self.total, -1]), [self.start, 0], [self.count, -1])
+        return tf.reshape(taken, tf.concat([[self.count * self.batch], tf.shape(x)[1:]], 0))
 
     def widen(self, part: tf.Tensor) -> tf.Tensor:
         """``part`` in these frames, zeros in the others."""
@@ -195,6 +205,7 @@ class DepthwiseConv3D(keras.layers.Layer):
       channels: sampled number of channels.
       temporal_kernel: sampled size in frames, odd.
       spatial_kernel: sampled size in pixels, odd.
+      offset: ``[channels]``, added to the output.
 
     Output shape: ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
     """
@@ -220,17 +231,30 @@ class DepthwiseConv3D(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=(2.0 / taps) ** 0.5),
         )
 
-    def call(self, x: tf.Tensor, channels: Size, temporal_kernel: Size, spatial_kernel: Size) -> tf.Tensor:
-        return self.compute(x, self.values(), channels, temporal_kernel, spatial_kernel)
+    def call(
+        self,
+        x: tf.Tensor,
+        channels: Size,
+        temporal_kernel: Size,
+        spatial_kernel: Size,
+        offset: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        return self.compute(x, self.values(), channels, temporal_kernel, spatial_kernel, offset)
 
     def values(self) -> list[tf.Tensor]:
         """The kernel."""
         return [tf.convert_to_tensor(self.depthwise_kernel)]
 
     def compute(
-        self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, temporal_kernel: Size, spatial_kernel: Size
+        self,
+        x: tf.Tensor,
+        values: list[tf.Tensor],
+        channels: Size,
+        temporal_kernel: Size,
+        spatial_kernel: Size,
+        offset: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """The output, with the `values` of this layer or of another with the same settings."""
         sizes = [temporal_kernel, spatial_kernel, spatial_kernel, channels]
         kernel = sampled(self.execution, values[0], sizes, centred=(0, 1, 2))
-        return depthwise_conv3d(x, kernel, self.frames, self.stride)
+        return depthwise_conv3d(x, kernel, self.frames, self.stride, offset)

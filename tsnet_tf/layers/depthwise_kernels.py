@@ -33,12 +33,19 @@ def portable() -> Iterator[None]:
         _portable = before
 
 
-def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
+def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, offset: tf.Tensor | None = None) -> tf.Tensor:
     """``[n, h, w, c]`` with ``[k, k, c, 1]``, zeros of half the kernel around: ``[n, ceil(h / stride), ..., c]``.
 
-    Without a stride, kernels need not be square.
+    Without a stride, kernels need not be square. ``offset`` ``[c]`` is added to the output.
     """
-    return _call("DepthwiseConv2dNative", {"input": x, "filter": kernel}, _layout(kernel.shape[0], stride))
+    inputs, layout = {"input": x, "filter": kernel}, _layout(kernel.shape[0], stride)
+    if offset is None:
+        return _call("DepthwiseConv2dNative", inputs, layout)
+    if stride > 1 or not _has_onednn("FusedDepthwiseConv2dNative", x):
+        return tf.nn.bias_add(_call("DepthwiseConv2dNative", inputs, layout), offset)
+    return _onednn(
+        "FusedDepthwiseConv2dNative", [x, kernel, offset], layout | {"num_args": 1, "fused_ops": ["BiasAdd"]}
+    )
 
 
 def features_gradient(shape: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
@@ -100,16 +107,19 @@ def _layout(k: int | None, stride: int) -> dict:
 def _call(name: str, inputs: dict[str, tf.Tensor], layout: dict) -> tf.Tensor:
     if not _has_onednn(name, *inputs.values()):
         return getattr(tf.raw_ops, name)(**inputs, **layout)
+    return _onednn(name, list(inputs.values()), layout)
+
+
+def _onednn(name: str, inputs: list[tf.Tensor], settings: dict) -> tf.Tensor:
     attributes = {
         "T": attr_value_pb2.AttrValue(type=tf.float32.as_datatype_enum),
         "_kernel": attr_value_pb2.AttrValue(s=_ONEDNN_LABEL),
-        "padding": attr_value_pb2.AttrValue(s=layout["padding"].encode()),
-        **{key: _integers(layout[key]) for key in ("strides", "explicit_paddings") if key in layout},
+        **{key: _attribute(value) for key, value in settings.items()},
     }
-    made = ops.get_default_graph().create_op(
-        f"_MklNative{name}", list(inputs.values()), [tf.float32], attrs=attributes, name=f"onednn_{name}"
-    )
-    return made.outputs[0]
+    graph = ops.get_default_graph()
+    return graph.create_op(f"_MklNative{name}", inputs, [tf.float32], attrs=attributes, name=f"onednn_{name}").outputs[
+        0
+    ]
 
 
 def _has_onednn(name: str, *inputs: tf.Tensor) -> bool:
@@ -128,5 +138,10 @@ def _prefers_onednn(x: tf.Tensor) -> bool:
     return _pywrap_util_port.IsMklEnabled() and _has_onednn("DepthwiseConv2dNativeBackpropFilter", x)
 
 
-def _integers(values: Sequence[int]) -> attr_value_pb2.AttrValue:
-    return attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue(i=values))
+def _attribute(value: str | int | Sequence[str] | Sequence[int]) -> attr_value_pb2.AttrValue:
+    if isinstance(value, str):
+        return attr_value_pb2.AttrValue(s=value.encode())
+    if isinstance(value, int):
+        return attr_value_pb2.AttrValue(i=value)
+    kind = {"s": [v.encode() for v in value]} if isinstance(value[0], str) else {"i": value}
+    return attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue(**kind))

@@ -124,8 +124,10 @@ class MBConv3D(keras.layers.Layer):
         """The output, with the values of this block's parts or of those of another block with the same settings."""
         y = self.expand.compute(x, values["expand"], in_channels, inner)
         y = tf.nn.relu(self.expand_norm.compute(y, values["expand_norm"], inner, training))
-        y = self.depthwise.compute(y, values["depthwise"], inner, temporal_kernel, spatial_kernel)
-        y = self.depthwise_norm.compute(y, values["depthwise_norm"], inner, training)
+        offset = self.depthwise_norm.offset(values["depthwise_norm"], inner)
+        y = self.depthwise.compute(y, values["depthwise"], inner, temporal_kernel, spatial_kernel, offset)
+        if offset is None:
+            y = self.depthwise_norm.compute(y, values["depthwise_norm"], inner, training)
         if "squeeze_excite" in values:
             y = self.squeeze_excite.compute(y, values["squeeze_excite"], inner, squeezed)
         y = self.project.compute(tf.nn.silu(y), values["project"], inner, channels)

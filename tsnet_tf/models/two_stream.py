@@ -172,9 +172,10 @@ class Stem(keras.layers.Layer):
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
         y = tf.nn.conv2d(x, kernel, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        temporal = self.temporal
-        y = temporal(y, channels=temporal.channels, temporal_kernel=temporal.temporal_kernel, spatial_kernel=1)
-        return tf.nn.relu(self.norm(y, channels=self.norm.channels, training=training))
+        temporal, channels = self.temporal, self.norm.channels
+        offset = self.norm.offset(self.norm.values(), channels)
+        y = temporal(y, channels=channels, temporal_kernel=temporal.temporal_kernel, spatial_kernel=1, offset=offset)
+        return tf.nn.relu(self.norm(y, channels=channels, training=training) if offset is None else y)
 
 
 class _Group(keras.layers.Layer):
