@@ -110,6 +110,28 @@ def test_values_and_gradients_equal_automatic_ones(frames, batch, height, width,
             np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
+@pytest.mark.parametrize("t, k, stride", [(3, 3, 1), (5, 3, 2), (1, 5, 1), (5, 1, 1)])
+@pytest.mark.parametrize("frames", [4, 1])
+def test_an_offset_is_added_once(frames, t, k, stride, known):
+    x, kernel, offset = tensors(t + k, (frames * 2, 6, 5, 3), (t, k, k, 3), (3,))
+
+    def gradients(convolve, *given):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = convolve(*given)
+            loss = tf.reduce_sum(tf.sin(y))
+        return y, *tape.gradient(loss, given)
+
+    specs = [tf.TensorSpec(v.shape if known else [None] * v.shape.rank) for v in (x, kernel, offset)]
+    function = tf.function(
+        lambda *given: gradients(lambda x, w, o: depthwise_conv3d(x, w, frames, stride, o), *given), specs
+    )
+    expected = gradients(lambda x, w, o: by_shifts(x, w, frames, stride) + o, x, kernel, offset)
+    for value, want in zip(function(x, kernel, offset), expected, strict=True):
+        np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
 @pytest.mark.parametrize("t, k, stride", [(3, 3, 1), (5, 3, 2), (1, 5, 1), (3, 5, 2)])
 def test_gradients_by_loops_and_by_differences(rows, clips, t, k, stride):
     batch, frames, height, width, channels = 2, 3, 4, 5, 2

@@ -25,8 +25,9 @@ def test_parameters_of_one_stream_and_of_the_largest(space):
         assert cost.complexity(extreme).total.params == count
 
 
-def textbook_depthwise_conv3d(x, kernel, frames, stride=1):
+def textbook_depthwise_conv3d(x, kernel, frames, stride, offset):
     """Every temporal tap over every frame, those before and after the clip (zeros) included, as they are counted."""
+    assert offset is None  # that is what folding leaves, and these models are not folded
     taps, half = kernel.shape[0], kernel.shape[1] // 2
     batch = x.shape[0] // frames
     x = tf.pad(x, [[taps // 2 * batch] * 2, [half] * 2, [half] * 2, [0, 0]])

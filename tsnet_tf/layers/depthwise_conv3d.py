@@ -73,7 +73,7 @@ def depthwise_conv3d(
             y = y if known or not offset else tf.nn.bias_add(y, *offset)
         return y, gradient
 
-    return convolve(x, kernel) if offset is None else convolve(x, kernel, offset)
+    return convolve(x, kernel) if offset is None else convolve(x, kernel, tf.cast(offset, x.dtype))
 
 
 def _time_by_place(x: tf.Tensor, frames: int) -> tf.Tensor:

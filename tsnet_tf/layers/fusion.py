@@ -67,20 +67,29 @@ class _Operation(keras.layers.Layer):
 
     def _frames_at(self, x: tf.Tensor, offsets: range) -> tf.Tensor:
         """For every sparse frame, the dense frames at ``offsets`` from it: ``[n, h, w, len(offsets), c]``."""
-        before, after = max(0, -offsets[0]), max(0, offsets[-1] - (self.ratio - 1))
         batch = tf.shape(x)[0] // self.frames
-        x = tf.pad(x, [[before * batch, after * batch], [0, 0], [0, 0], [0, 0]]) if before or after else x
-        in_time = tf.reshape(x, tf.concat([[tf.shape(x)[0] // batch, batch], tf.shape(x)[1:]], 0))
-        # `gather` copies whole frames, where a slice with a stride goes through them number by number.
-        taken = [tf.gather(in_time, range(before + o, before + o + self.frames, self.ratio)) for o in offsets]
-        stacked = tf.stack(taken, 4)
+        in_time = tf.reshape(x, tf.concat([[self.frames, batch], tf.shape(x)[1:]], 0))
+
+        def taken(offset):
+            wanted = range(offset, offset + self.frames, self.ratio)
+            there = [frame for frame in wanted if 0 <= frame < self.frames]
+            # `gather` copies whole frames, where a slice with a stride goes through them number by number.
+            found = tf.gather(in_time, tf.constant(there, tf.int32))
+            before, after = sum(frame < 0 for frame in wanted), sum(frame >= self.frames for frame in wanted)
+            return tf.pad(found, [[before, after], *[[0, 0]] * 4]) if before or after else found
+
+        stacked = tf.stack([taken(offset) for offset in offsets], 4)
         sparse_rows = self.frames // self.ratio * batch
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
         return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
 
     def _contract(self, taps: tf.Tensor, kernel: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
         """``[n, h, w, taps, in_channels]`` times ``[taps, in_channels, channels]``: ``[n, h, w, channels]``."""
-        return tf.einsum("nhwti,tio->nhwo", taps, sampled(self.execution, kernel, [None, in_channels, channels]))
+        kernel = sampled(self.execution, kernel, [None, in_channels, channels])
+        if self._norm["statistics"] == "folded":  # a convolution takes in the offset, activation and sum that follow
+            flat = tf.reshape(taps, [*tf.unstack(tf.shape(taps)[:3]), taps.shape[3] * taps.shape[4]])
+            return tf.nn.conv2d(flat, tf.reshape(kernel, [1, 1, -1, kernel.shape[2]]), 1, "VALID")
+        return tf.einsum("nhwti,tio->nhwo", taps, kernel)
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")

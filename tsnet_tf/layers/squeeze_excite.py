@@ -50,4 +50,6 @@ class SqueezeExcite(keras.layers.Layer):
         """The output, with the `values` of this layer or of another with the same settings."""
         gate = tf.nn.relu(self.reduce.compute(pool_clip(x, self.frames), values[0], channels, squeezed))
         gate = tf.sigmoid(self.expand.compute(gate, values[1], squeezed, channels))
-        return x * tf.tile(gate, [self.frames, 1])[:, None, None]
+        # A whole line of pixels at once: TensorFlow is slow at what repeats after a few channels.
+        line = tf.tile(gate[:, None, None], [self.frames, 1, tf.shape(x)[2], 1])
+        return x * line

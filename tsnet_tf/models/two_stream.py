@@ -149,15 +149,16 @@ class TwoStreamModel(keras.Model):
         return self.classifier(self.dropout(features, training=training))
 
     def _pixels(self, clips: tf.Tensor, frames: int) -> tf.Tensor:
-        """Every so many-th frame of ``[frames, batch, h, w, 3]``, normalised: ``[frames * batch, h, w, 3]``."""
-        taken = tf.gather(clips, range(0, self.space.frames, self.space.frames // frames))
+        """Every so many-th frame of ``[frames, batch, h, w, 3]``, less the mean: ``[frames * batch, h, w, 3]``."""
+        every = self.space.frames // frames
+        taken = clips if every == 1 else tf.gather(clips, range(0, self.space.frames, every))
         flat = tf.reshape(taken, tf.concat([[-1], tf.shape(clips)[2:]], 0))
-        pixels = (tf.cast(flat, tf.float32) - PIXEL_MEAN) / PIXEL_DEVIATION
+        pixels = tf.cast(flat, tf.float32) - PIXEL_MEAN
         return tf.cast(tf.ensure_shape(pixels, [None, *clips.shape[2:]]), self.compute_dtype)
 
 
 class Stem(keras.layers.Layer):
-    """1x3x3 convolution with stride 2, depthwise t x 1x1 convolution, BN, ReLU."""
+    """1x3x3 convolution of normalised pixels with stride 2, depthwise t x 1x1 convolution, BN, ReLU."""
 
     def __init__(self, stream: Stream, norm: dict, **kwargs):
         super().__init__(**kwargs)
@@ -170,7 +171,8 @@ class Stem(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        kernel = tf.convert_to_tensor(self.kernel)
+        # Pixels come without their mean; there are fewer weights than pixels to divide.
+        kernel = tf.convert_to_tensor(self.kernel) / PIXEL_DEVIATION
         y = tf.nn.conv2d(x, kernel, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
         temporal, channels = self.temporal, self.norm.channels
         offset = self.norm.offset(self.norm.values(), channels)
