@@ -46,8 +46,9 @@ def test_equals_tensorflow(height, width, k, stride):
 
 @pytest.mark.parametrize("k", [3, 5, 7])
 @pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
-def test_wide_filters_in_two_parts(k, known, monkeypatch):
-    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: True)
+@pytest.mark.parametrize("onednn", [True, False])
+def test_gradient_by_wide_filters(k, known, onednn, monkeypatch):
+    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: onednn)
     x, kernel, dy = tensors(k, 7, 9, 1)
     shape = [k, k, 5, 1] if known else [None, None, 5, 1]
     function = tf.function(
@@ -58,6 +59,19 @@ def test_wide_filters_in_two_parts(k, known, monkeypatch):
         input=x, filter_sizes=kernel.shape, out_backprop=dy, strides=[1] * 4, padding="SAME"
     )
     np.testing.assert_allclose(function(x, kernel, dy), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_gradient_by_sampled_filters_with_a_stride(k, onednn, monkeypatch):
+    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: onednn)
+    x, kernel, dy = tensors(k, 8, 7, 2)
+    half = k // 2
+    padded = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+    specs = [tf.TensorSpec([None] * 4)] * 3
+    function = tf.function(lambda x, kernel, dy: depthwise_kernels.filter_gradient(x, kernel, dy, 2), specs)
+    expected = depthwise_kernels.filter_gradient(x, kernel, dy, 2)
+    np.testing.assert_allclose(function(padded, kernel, dy), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.skipif(not HAS_ONEDNN, reason="this TensorFlow was built without oneDNN")

@@ -3,7 +3,8 @@
 On processors, oneDNN's forward kernel and gradient by features are two to three times as fast as Eigen's, which
 TensorFlow takes where it finds no instructions for neural networks (docs/performance.md has both). They are in every
 TensorFlow for x86 under names of their own. The gradient by filters, where neither is always ahead, is TensorFlow's
-choice; but oneDNN's is fast for three columns at most, and wider filters are therefore taken in two parts for it.
+choice; but oneDNN's is fast for three columns at most, and wider filters are therefore taken in two parts for it or,
+with a stride, left to Eigen.
 Everywhere else (GPU, TPU and XLA, other precisions, eager calls, models that are exported) TensorFlow's own
 operations are used; the numbers are the same up to rounding.
 """
@@ -63,11 +64,21 @@ def features_gradient(shape: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride
 
 def filter_gradient(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """The gradient by ``kernel``, of which the shape alone matters, from the gradient ``dy`` by `convolve`'s output."""
-    sizes = tf.shape(kernel)
+    sizes, strides = tf.shape(kernel), [1, stride, stride, 1]
+    gradient = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter
 
     def whole():
-        return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=x, filter_sizes=sizes, out_backprop=dy, **_layout(kernel.shape[0], stride)
+        return gradient(input=x, filter_sizes=sizes, out_backprop=dy, **_layout(kernel.shape[0], stride))
+
+    def by_eigen():
+        # Features come with their padding here; with paddings written out, even none, the kernel is not oneDNN's.
+        return gradient(
+            input=x,
+            filter_sizes=sizes,
+            out_backprop=dy,
+            strides=strides,
+            padding="EXPLICIT",
+            explicit_paddings=[0] * 8,
         )
 
     def in_two():
@@ -75,8 +86,12 @@ def filter_gradient(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int 
         rows, columns, channels, _ = tf.unstack(sizes)
         padded = tf.pad(x, [[0, 0], [rows // 2, rows // 2], [columns // 2, columns // 2], [0, 0]])
         parts = [
-            tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=given, filter_sizes=[rows, width, channels, 1], out_backprop=dy, strides=[1] * 4, padding="VALID"
+            gradient(
+                input=given,
+                filter_sizes=[rows, width, channels, 1],
+                out_backprop=dy,
+                strides=strides,
+                padding="VALID",
             )
             for given, width in (
                 (padded[:, :, : tf.shape(dy)[2] + _ONEDNN_COLUMNS - 1], _ONEDNN_COLUMNS),
@@ -86,9 +101,11 @@ def filter_gradient(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int 
         return tf.concat(parts, 1)
 
     columns = kernel.shape[1]
-    if stride > 1 or (columns or _ONEDNN_COLUMNS + 1) <= _ONEDNN_COLUMNS or not _prefers_onednn(x):
-        return whole()
-    return in_two() if columns else tf.cond(sizes[1] > _ONEDNN_COLUMNS, in_two, whole)
+    if columns is None and _prefers_onednn(x):
+        return tf.cond(sizes[1] > _ONEDNN_COLUMNS, in_two if stride == 1 else by_eigen, whole)
+    if columns is not None and columns > _ONEDNN_COLUMNS and stride == 1 and _prefers_onednn(x):
+        return in_two()
+    return whole()  # with a stride and a kernel of known size, its paddings are written out anyway
 
 
 def pads_itself(k: int | None, stride: int) -> bool:
