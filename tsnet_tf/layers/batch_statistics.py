@@ -1,8 +1,8 @@
 """Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors something faster.
 
 There, oneDNN's kernel is fast for multiples of four channels, and takes two to four times as long as the memory needs
-for others, as Eigen's kernel does for all. Where it is not, sums over positions are products with a row of ones, and what
-remains is element-wise; docs/performance.md has all three.
+for others, as Eigen's kernel does for all. Where it is not, sums over positions are products with a row of ones, and
+what remains is element-wise; docs/performance.md has all three.
 """
 
 import tensorflow as tf
