@@ -1,15 +1,11 @@
 """Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors something faster.
 
-There, oneDNN's kernel is fast for multiples of four channels, and takes two to four times as long as the memory needs
-for others, as Eigen's kernel does for all. Where it is not, sums over positions are products with a row of ones, and
-what remains is element-wise; docs/performance.md has all three.
+There, Eigen's kernel, and oneDNN's for widths that are no multiple of four, take two to four times as long as the memory
+needs. Sums over positions are therefore products with a row of ones, and what remains is element-wise;
+docs/performance.md has all three.
 """
 
 import tensorflow as tf
-
-from tsnet_tf.layers.depthwise_kernels import onednn_is_default
-
-_VECTOR = 4  # channels
 
 
 def normalise(
@@ -26,8 +22,7 @@ def normalise(
       The features, and for running statistics ``[c]`` the mean and the variance of a sample (n - 1 degrees of freedom),
       through which no gradient goes.
     """
-
-    def fused(x, gamma, beta):
+    if x.dtype != tf.float32 or tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
         empty = tf.zeros([0], tf.float32)
         return tf.raw_ops.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=epsilon, is_training=True
@@ -53,10 +48,7 @@ def normalise(
 
         return (y, mean, variance * count / tf.maximum(count - 1.0, 1.0)), gradient
 
-    if x.dtype != tf.float32 or tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
-        return fused(x, gamma, beta)
-    even = x.shape[-1] is not None and x.shape[-1] % _VECTOR == 0  # a sampled width may be any
-    return (fused if even and onednn_is_default() else by_products)(x, gamma, beta)
+    return by_products(x, gamma, beta)
 
 
 def _sum(flat: tf.Tensor) -> tf.Tensor:
