@@ -1,6 +1,6 @@
 """Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors something faster.
 
-There, Eigen's kernel, and oneDNN's for widths that are no multiple of four, take two to four times as long as the memory
+There, Eigen's kernel, and oneDNN's for widths that are no multiple of four, take two to four times as long as memory
 needs. Sums over positions are therefore products with a row of ones, and what remains is element-wise;
 docs/performance.md has all three.
 """
