@@ -133,10 +133,9 @@ def _onednn(name: str, inputs: list[tf.Tensor], settings: dict) -> tf.Tensor:
         "_kernel": attr_value_pb2.AttrValue(s=_ONEDNN_LABEL),
         **{key: _attribute(value) for key, value in settings.items()},
     }
-    graph = ops.get_default_graph()
-    return graph.create_op(f"_MklNative{name}", inputs, [tf.float32], attrs=attributes, name=f"onednn_{name}").outputs[
-        0
-    ]
+    name, graph = f"_MklNative{name}", ops.get_default_graph()
+    made = graph.create_op(name, inputs, [tf.float32], attrs=attributes, name=f"onednn{name}")
+    return made.outputs[0]
 
 
 def _has_onednn(name: str, *inputs: tf.Tensor) -> bool:
