@@ -11,10 +11,11 @@ import numpy as np
 
 from tsnet_tf.benchmark.machine import in_fresh_process, peak_gigabytes
 from tsnet_tf.benchmark.model_speed import YARDSTICK
-from tsnet_tf.benchmark.search_step import random_batch, training_step
+from tsnet_tf.benchmark.search_step import joint_step, largest_drawn, random_batch, training_step
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
-from tsnet_tf.space.two_stream import Space
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import Space, only
 
 TRAINING = {"batch": (2, 4, 8), "frames": (7, 13, 26), "crop": (112, 160, 224), "width": (0.5, 1.0, 2.0)}
 SAMPLES = (1, 2, 4)
@@ -33,8 +34,9 @@ def measure() -> list[dict]:
     rows = []
     for what, values in TRAINING.items():
         calls = [f"training({', '.join(f'{k}={v}' for k, v in {**_MIDDLE, what: value}.items())})" for value in values]
-        rows.append(_row(what, values, [in_fresh_process(__name__, call) for call in calls]))
-    return [*rows, _row("K", SAMPLES, [_joint(samples) for samples in SAMPLES])]
+        rows.append(_row(what, values, [in_fresh_process([__name__], call) for call in calls]))
+    calls = [f"searching({samples})" for samples in SAMPLES]
+    return [*rows, _row("K", SAMPLES, [in_fresh_process([__name__], call) for call in calls])]
 
 
 def training(batch: int, frames: int, crop: int, width: float, steps: int = 4) -> dict:
@@ -49,18 +51,16 @@ def training(batch: int, frames: int, crop: int, width: float, steps: int = 4) -
     return {"seconds": statistics.median(seconds[1:]), "gigabytes": peak_gigabytes()}
 
 
+def searching(samples: int) -> dict:
+    """``seconds`` of a joint step, K architectures of the sparse stream in it, and the process's peak ``gigabytes``."""
+    space = only(table1(), ["sparse"])
+    found = joint_step(space, _MIDDLE["batch"], samples, largest_drawn(space, 4).tolist())
+    return {"seconds": found["step"], "gigabytes": found["peak_gigabytes"]}
+
+
 def exponent(values: Sequence[float], measured: Sequence[float]) -> float:
     """p of ``measured = c * values ** p``, by least squares over logarithms."""
     return float(np.polyfit(np.log(values), np.log(measured), 1)[0])
-
-
-def _joint(samples: int) -> dict:
-    call = (
-        f"joint_step(only(table1(), ['sparse']), {_MIDDLE['batch']}, {samples}, "
-        f"largest_drawn(only(table1(), ['sparse']), 4).tolist())"
-    )
-    found = in_fresh_process("tsnet_tf.benchmark.search_step", call)
-    return {"seconds": found["step"], "gigabytes": found["peak_gigabytes"]}
 
 
 def _row(what: str, values: Sequence[float], found: Sequence[dict]) -> dict:

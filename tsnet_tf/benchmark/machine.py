@@ -76,11 +76,12 @@ def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def in_fresh_process(module: str, call: str) -> dict:
-    """The value of ``call``, an expression over ``module``'s names, in a process of its own: memory starts anew."""
+def in_fresh_process(modules: Sequence[str], call: str) -> dict:
+    """The value of ``call``, an expression over the names of ``modules``, in a new process: memory starts anew."""
     program = (
         "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
-        f"from {module} import *\nprint(json.dumps({call}))"
+        + "".join(f"from {module} import *\n" for module in modules)
+        + f"print(json.dumps({call}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
