@@ -63,7 +63,6 @@ ASKED_FOR = {"model": ("growth",), "search": (LOGGING,)}
 SEARCHED_FIRST = ("temporal_kernel", "spatial_kernel", "channels", "expansion")  # gin/steps/sparse.gin
 SHARES = ("share", "processor_share", "inside")
 LOGGING_STEPS, LOGGING_EVERY = 240, 10  # as in the first step of the demo, whose steps are the shortest there are
-SEARCH_MODULES = ("tsnet_tf.benchmark.search_step", "tsnet_tf.space.table1")
 PART = flags.DEFINE_string(
     "part", None, "Only this part. " + "; ".join(f"{c}: {', '.join((*PARTS[c], *ASKED_FOR[c]))}" for c in PARTS) + "."
 )
@@ -138,12 +137,12 @@ def search() -> None:
     if "memory" in parts:
         # Every process goes through 16 architectures, and the largest is what all of them have to hold.
         largest = search_step.largest_drawn(space, 16).tolist()
-        calls = {f"K = {k}": f"joint_step(table1(), {batch_size}, {k}, {largest}, steps={16 // k})" for k in (2, 16)}
-        calls["plain training"] = f"plain_training(table1(), {batch_size}, {largest}, steps=16)"
-        found = {name: machine.in_fresh_process(SEARCH_MODULES, call) for name, call in calls.items()}
+        calls = {f"K = {k}": (search_step.joint_step, space, batch_size, k, largest, 16 // k) for k in (2, 16)}
+        calls["plain training"] = (search_step.plain_training, space, batch_size, largest, 16)
+        found = {name: machine.in_fresh_process(*call) for name, call in calls.items()}
         results["memory"] = [{"what": name, "GB": one["peak_gigabytes"]} for name, one in found.items()]
     if "tracing" in parts:
-        results["tracing"] = [machine.in_fresh_process(SEARCH_MODULES, f"joint_step(table1(), {batch_size}, 2)")]
+        results["tracing"] = [machine.in_fresh_process(search_step.joint_step, space, batch_size, 2)]
     if LOGGING in parts:
         sparse = restrict(
             only(spaces.named(SPACE.value), ["sparse"]), [f"sparse/*/{kind}" for kind in SEARCHED_FIRST], {}

@@ -58,7 +58,7 @@ def test_signal_while_libraries_are_imported_is_one_line(number):
 
 
 def test_an_operation_that_no_signal_interrupts_is_not_waited_for():
-    """A call in C comes back without a look at Python's signals, as an operation of TensorFlow does; it is "ready"."""
+    """A call in C that does not look at Python's signals, as an operation of TensorFlow; it says "ready" itself."""
     process = binary("""
     import ctypes
     from tsnet_tf import interruption

@@ -1,29 +1,29 @@
 """What is measured in a process of its own."""
 
-import ast
 import os
-import pathlib
-import re
 
 import pytest
 
+from tsnet_tf.benchmark import growth, search_step
 from tsnet_tf.benchmark.machine import in_fresh_process
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tsnet_tf.space.table1 import table1
 
 
 def test_a_call_is_made_in_another_process():
-    assert in_fresh_process(["os", "math"], "[getpid(), floor(2.5)]")[1] == 2
-    assert in_fresh_process(["os"], "getpid()") != os.getpid()
+    assert in_fresh_process(divmod, 7, 2) == (3, 1)
+    assert in_fresh_process(os.getpid) != os.getpid()
 
 
 def test_what_goes_wrong_there_is_said_here():
-    with pytest.raises(RuntimeError, match="NameError: name 'joint_stop'"):
-        in_fresh_process(["os"], "joint_stop()")
+    with pytest.raises(ZeroDivisionError):
+        in_fresh_process(divmod, 7, 0)
 
 
-def test_names_in_the_calls_of_the_search_are_known():
-    source = (ROOT / "bin" / "benchmark.py").read_text()
-    modules = ast.literal_eval(re.search(r"^SEARCH_MODULES = (.*)$", source, re.MULTILINE)[1])
-    names = ["joint_step", "plain_training", "table1"]
-    assert in_fresh_process(modules, f"[one.__name__ for one in ({', '.join(names)})]") == names
+def test_a_small_training_step_and_a_small_joint_step_are_measured_there():
+    found = in_fresh_process(growth.training, 1, 2, 32, 0.5)
+    assert found["seconds"] > 0 and found["gigabytes"] > 0.1
+    space = table1(
+        depths=((1,),), sparse_width=0.25, resolution=16, sparse_frames=2, dense_frames=8, hidden=16, classes=5
+    )
+    found = in_fresh_process(search_step.joint_step, space, 2, 1)
+    assert found["samples"] == 1 and found["step"] > 0 and found["peak_gigabytes"] > 0.1

@@ -33,10 +33,9 @@ def measure() -> list[dict]:
     """
     rows = []
     for what, values in TRAINING.items():
-        calls = [f"training({', '.join(f'{k}={v}' for k, v in {**_MIDDLE, what: value}.items())})" for value in values]
-        rows.append(_row(what, values, [in_fresh_process([__name__], call) for call in calls]))
-    calls = [f"searching({samples})" for samples in SAMPLES]
-    return [*rows, _row("K", SAMPLES, [in_fresh_process([__name__], call) for call in calls])]
+        sizes = [{**_MIDDLE, what: value}.values() for value in values]
+        rows.append(_row(what, values, [in_fresh_process(training, *size) for size in sizes]))
+    return [*rows, _row("K", SAMPLES, [in_fresh_process(searching, samples) for samples in SAMPLES])]
 
 
 def training(batch: int, frames: int, crop: int, width: float, steps: int = 4) -> dict:

@@ -1,12 +1,11 @@
 """What a figure was measured on, and how two things are compared."""
 
-import json
+import concurrent.futures
+import multiprocessing
 import os
 import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -76,19 +75,10 @@ def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def in_fresh_process(modules: Sequence[str], call: str) -> dict:
-    """The value of ``call``, an expression over the names of ``modules``, in a new process: memory starts anew."""
-    program = (
-        "import json\nfrom tsnet_tf import cli\ncli.silence_libraries()\n"
-        + "".join(f"from {module} import *\n" for module in modules)
-        + f"print(json.dumps({call}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
-    if done.returncode:
-        raise RuntimeError(f"{call}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+def in_fresh_process(function: Callable[..., dict], *arguments) -> dict:
+    """``function(*arguments)``, in a process of its own: memory starts anew."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _processor() -> str:
