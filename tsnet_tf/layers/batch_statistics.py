@@ -1,11 +1,15 @@
-"""Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors something faster.
+"""Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors the faster of two.
 
 There, Eigen's kernel, and oneDNN's for widths that are no multiple of four, take two to four times as long as memory
-needs. Sums over positions are therefore products with a row of ones, and what remains is element-wise;
-docs/performance.md has all three.
+needs. Sums over positions are then products with a row of ones, and what remains is element-wise; docs/performance.md
+has all three.
 """
 
 import tensorflow as tf
+
+from tsnet_tf.layers.depthwise_kernels import onednn_is_default
+
+_VECTOR = 4  # channels
 
 
 def normalise(
@@ -23,32 +27,65 @@ def normalise(
       through which no gradient goes.
     """
     if x.dtype != tf.float32 or tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
-        empty = tf.zeros([0], tf.float32)
-        return tf.raw_ops.FusedBatchNormV3(
-            x=x, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=epsilon, is_training=True
-        )[:3]
+        return tuple(_fused(x, gamma, beta, epsilon)[:3])
+    onednn = onednn_is_default() and (x.shape[-1] or tf.shape(x)[-1]) % _VECTOR == 0  # a sampled width may be any
 
     @tf.custom_gradient
-    def by_products(x, gamma, beta):
-        flat = tf.reshape(x, [-1, tf.shape(x)[-1]])
-        count = tf.cast(tf.shape(flat)[0], tf.float32)
-        mean = _sum(flat) / count
-        variance = _sum(tf.math.squared_difference(flat, mean)) / count
-        inverse = tf.math.rsqrt(variance + epsilon)
-        scale = gamma * inverse
-        y = tf.nn.bias_add(x * scale, beta - mean * scale)
+    def on_processor(x, gamma, beta):
+        *outputs, biased, workspace = _either(
+            onednn, lambda: _fused(x, gamma, beta, epsilon), lambda: _by_products(x, gamma, beta, epsilon)
+        )
 
         def gradient(dy, *_):
-            flat_dy = tf.reshape(dy, tf.shape(flat))
-            by_beta = _sum(flat_dy)
-            by_gamma = inverse * (_sum(flat_dy * flat) - mean * by_beta)
-            # scale * (dy - mean of dy - normalised x * mean of (dy * normalised x)), without constants on the way.
-            slope = -inverse * by_gamma / count
-            return scale * (dy + tf.nn.bias_add(x * slope, -by_beta / count - slope * mean)), by_gamma, by_beta
+            given = {"y_backprop": dy, "x": x, "scale": gamma, "epsilon": epsilon}
+            kept = {"reserve_space_1": outputs[1], "reserve_space_2": biased, "reserve_space_3": workspace}
+            return _either(
+                onednn,
+                lambda: list(tf.raw_ops.FusedBatchNormGradV3(**given, **kept)[:3]),
+                lambda: _gradient_by_products(dy, x, gamma, outputs[1], biased, epsilon),
+            )
 
-        return (y, mean, variance * count / tf.maximum(count - 1.0, 1.0)), gradient
+        return tuple(outputs), gradient
 
-    return by_products(x, gamma, beta)
+    return on_processor(x, gamma, beta)
+
+
+def _either(chosen: bool | tf.Tensor, one, other) -> list[tf.Tensor]:
+    return tf.__internal__.smart_cond.smart_cond(chosen, one, other)
+
+
+def _fused(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> list[tf.Tensor]:
+    """Features, mean, variance of a sample; for the gradient, variance and workspace."""
+    empty = tf.zeros([0], tf.float32)
+    y, mean, variance, _, biased, workspace = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=epsilon, is_training=True
+    )
+    return [y, mean, variance, biased, workspace]
+
+
+def _by_products(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> list[tf.Tensor]:
+    """What `_fused` returns."""
+    flat = tf.reshape(x, [-1, tf.shape(x)[-1]])
+    count = tf.cast(tf.shape(flat)[0], tf.float32)
+    mean = _sum(flat) / count
+    variance = _sum(tf.math.squared_difference(flat, mean)) / count
+    scale = gamma * tf.math.rsqrt(variance + epsilon)
+    y = tf.nn.bias_add(x * scale, beta - mean * scale)
+    return [y, mean, variance * count / tf.maximum(count - 1.0, 1.0), variance, tf.zeros([0])]
+
+
+def _gradient_by_products(dy, x, gamma, mean, variance, epsilon: float) -> list[tf.Tensor]:
+    """Of the features alone, by features, scale and offset."""
+    flat = tf.reshape(x, [-1, tf.shape(x)[-1]])
+    flat_dy = tf.reshape(dy, tf.shape(flat))
+    count = tf.cast(tf.shape(flat)[0], tf.float32)
+    inverse = tf.math.rsqrt(variance + epsilon)
+    by_beta = _sum(flat_dy)
+    by_gamma = inverse * (_sum(flat_dy * flat) - mean * by_beta)
+    # scale * (dy - mean of dy - normalised x * mean of (dy * normalised x)), without constants on the way.
+    slope = -inverse * by_gamma / count
+    by_x = gamma * inverse * (dy + tf.nn.bias_add(x * slope, -by_beta / count - slope * mean))
+    return [by_x, by_gamma, by_beta]
 
 
 def _sum(flat: tf.Tensor) -> tf.Tensor:

@@ -94,14 +94,21 @@ class _Frames:
         """These frames of ``x``; no copy, if a frame is a multiple of the 64 bytes that TensorFlow aligns to."""
         if isinstance(self.count, int) and self.count == self.total:
             return x
-        # Row by row is frame by frame: a picture by itself, of few positions, would seldom be such a multiple.
-        taken = tf.slice(tf.reshape(x, [self.total, -1]), [self.start, 0], [self.count, -1])
-        return tf.reshape(taken, tf.concat([[self.count * self.batch], tf.shape(x)[1:]], 0))
+        return tf.reshape(self._of(self._by_frame(x)), tf.concat([[self.count * self.batch], tf.shape(x)[1:]], 0))
 
-    def widen(self, part: tf.Tensor) -> tf.Tensor:
-        """``part`` in these frames, zeros in the others."""
-        after = self.total - self.start - self.count
-        return tf.pad(part, [[self.start * self.batch, after * self.batch], [0, 0], [0, 0], [0, 0]])
+    def add(self, x: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
+        """``x`` with ``part`` added to these frames of it."""
+        flat, after = self._by_frame(x), self.start + self.count
+        # What is not touched is a view here, and to be put together again takes less time than to be filled up by zeros.
+        pieces = [flat[: self.start], self._of(flat) + tf.reshape(part, [self.count, -1]), flat[after:]]
+        return tf.reshape(tf.concat(pieces, 0), tf.shape(x))
+
+    def _by_frame(self, x: tf.Tensor) -> tf.Tensor:
+        # Row by row is frame by frame: a picture by itself, of few positions, would seldom be a multiple of 64 bytes.
+        return tf.reshape(x, [self.total, -1])
+
+    def _of(self, flat: tf.Tensor) -> tf.Tensor:
+        return tf.slice(flat, [self.start, 0], [self.count, -1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +170,7 @@ class _SampledTaps:
 
     def sum(self, term: Callable[[_Tap], tf.Tensor], place: Callable[[_Tap], _Frames]) -> tf.Tensor:
         """Sum over the taps of ``term(tap)``, features for the frames ``place(tap)``."""
-        return self._accumulate(lambda tap: place(tap).widen(term(tap)), term)
+        return self._loop(term, lambda tap, total: place(tap).add(total, term(tap)))
 
     def stack(self, term: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
         """``term(tap)`` of every tap; zeros of those that reach no frame."""
@@ -172,16 +179,15 @@ class _SampledTaps:
             value = term(tap)
             return tf.one_hot(tap.index, self._count, dtype=value.dtype)[:, None, None, None] * value[None]
 
-        return self._accumulate(alone, alone)
+        return self._loop(alone, lambda tap, total: total + alone(tap))
 
-    def _accumulate(self, term: Callable[[_Tap], tf.Tensor], first: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
-        """``first`` of the middle tap, which connects all frames, plus ``term`` of all others."""
+    def _loop(self, first: Callable[[_Tap], tf.Tensor], step: Callable[[_Tap, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """``total = step(tap, total)`` for all taps, after ``first`` of the middle one, which connects all frames."""
         middle = self._count // 2
 
         def body(i, total):
             offset = i - self._reach + tf.cast(i >= self._reach, tf.int32)
-            total += term(_tap(middle, offset, self._frames, self._batch))
-            return i + 1, total
+            return i + 1, tf.ensure_shape(step(_tap(middle, offset, self._frames, self._batch), total), start.shape)
 
         start = first(_tap(middle, 0, self._frames, self._batch))
         specs = (tf.TensorShape([]), start.shape)

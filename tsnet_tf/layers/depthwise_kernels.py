@@ -149,9 +149,13 @@ def _has_onednn(name: str, *inputs: tf.Tensor) -> bool:
     )
 
 
+def onednn_is_default() -> bool:
+    """Whether TensorFlow takes oneDNN's kernels by itself, as it does where there are instructions for them."""
+    return _pywrap_util_port.IsMklEnabled()
+
+
 def _prefers_onednn(x: tf.Tensor) -> bool:
-    """Whether oneDNN is what TensorFlow takes by itself, as it does where there are the instructions."""
-    return _pywrap_util_port.IsMklEnabled() and _has_onednn("DepthwiseConv2dNativeBackpropFilter", x)
+    return onednn_is_default() and _has_onednn("DepthwiseConv2dNativeBackpropFilter", x)
 
 
 def _attribute(value: str | int | Sequence[str] | Sequence[int]) -> attr_value_pb2.AttrValue:
