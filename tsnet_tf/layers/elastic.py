@@ -66,11 +66,21 @@ def flag_times(flag: bool | tf.Tensor, size: Size) -> Size:
 
 
 def add_prefix(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """``x`` plus ``y`` in the first channels; ``y`` may have fewer channels than ``x``, also none."""
+    """``x`` plus ``y`` in the first channels; ``y`` may have fewer channels than ``x``, or none, which costs nothing."""
     if y.shape[-1] is not None and x.shape[-1] == y.shape[-1]:
         return x + y
-    missing = tf.shape(x)[-1] - tf.shape(y)[-1]
-    return x + tf.pad(y, [[0, 0]] * (x.shape.rank - 1) + [[0, missing]])
+
+    @tf.custom_gradient  # of a condition that is shared between layers, TensorFlow finds no gradient
+    def add(x, y):
+        channels = tf.shape(y)[-1]
+
+        def padded():
+            return x + tf.pad(y, [[0, 0]] * (x.shape.rank - 1) + [[0, tf.shape(x)[-1] - channels]])
+
+        total = tf.cond(channels > 0, padded, lambda: tf.identity(x))
+        return tf.ensure_shape(total, x.shape), lambda dy: (dy, dy[..., :channels])
+
+    return add(x, y)
 
 
 def fit_channels(x: tf.Tensor, channels: int) -> tf.Tensor:

@@ -228,6 +228,6 @@ class TSFusion(keras.layers.Layer):
         for name, operation in self.operations.items():
             if chosen[name] is False:
                 continue
-            active = flag_times(chosen[name], dense_channels)
-            sparse = add_prefix(sparse, operation.compute(dense, values[name], active, sparse_channels, training))
+            widths = (flag_times(chosen[name], channels) for channels in (dense_channels, sparse_channels))
+            sparse = add_prefix(sparse, operation.compute(dense, values[name], *widths, training))
         return sparse

@@ -146,8 +146,8 @@ class MBConv3D(keras.layers.Layer):
         if self.execution == "mask":
             identity = zero_beyond(fit_channels(x, self.project.out_channels), kept)
             return identity + self._project_shortcut(x, values, in_projected, projected, training)
-        y = self._project_shortcut(x[..., :in_projected], values, in_projected, projected, training)
-        return tf.concat([x[..., :kept], y], -1)
+        same, x = tf.split(x, [kept, in_projected], -1)
+        return tf.concat([same, self._project_shortcut(x, values, in_projected, projected, training)], -1)
 
     def _project_shortcut(
         self, x: tf.Tensor, values: dict, in_channels: Size, channels: Size, training: bool
