@@ -99,7 +99,7 @@ class _Frames:
     def add(self, x: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
         """``x`` with ``part`` added to these frames of it."""
         flat, after = self._by_frame(x), self.start + self.count
-        # What is not touched is a view here, and to be put together again takes less time than to be filled up by zeros.
+        # What is not touched is a view: to put it all together again takes less time than to fill ``part`` up by zeros.
         pieces = [flat[: self.start], self._of(flat) + tf.reshape(part, [self.count, -1]), flat[after:]]
         return tf.reshape(tf.concat(pieces, 0), tf.shape(x))
 

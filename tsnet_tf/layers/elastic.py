@@ -66,7 +66,7 @@ def flag_times(flag: bool | tf.Tensor, size: Size) -> Size:
 
 
 def add_prefix(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """``x`` plus ``y`` in the first channels; ``y`` may have fewer channels than ``x``, or none, which costs nothing."""
+    """``x`` plus ``y`` in the first channels; ``y`` may have fewer channels than ``x``, or none, at no cost."""
     if y.shape[-1] is not None and x.shape[-1] == y.shape[-1]:
         return x + y
 
