@@ -42,14 +42,18 @@ class _Fused:
             self._distribution_strategy,
             tf.math.is_finite(norm),
             list(zip(summed, values, strict=True)),
-            self.learning_rate,
+            self._scalars(values[0].dtype),
         )
 
-    def _update_if(self, distribution: tf.distribute.Strategy, finite, gradients_and_variables, learning_rate) -> None:
+    def _scalars(self, dtype: tf.DType) -> dict[str, tf.Tensor]:
+        """What the kernel takes besides weights and gradients, by its names: once, for all weights are of one type."""
+        return {"lr": tf.cast(self.learning_rate, dtype)}
+
+    def _update_if(self, distribution: tf.distribute.Strategy, finite, gradients_and_variables, scalars) -> None:
         """Updates every variable, or counts an update that is left out. Called for all replicas together."""
 
         def update() -> None:
-            self._distributed_tf_update_step(distribution, gradients_and_variables, learning_rate)
+            self._distributed_tf_update_step(distribution, gradients_and_variables, scalars)
 
         def skip() -> None:
             self.skipped_at.assign(tf.where(self.skipped == 0, self._iterations + 1, self.skipped_at))
@@ -58,12 +62,11 @@ class _Fused:
         # All replicas have the same sums, so the first one speaks for them.
         tf.cond(distribution.experimental_local_results(finite)[0], update, skip)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        rate = tf.cast(learning_rate, variable.dtype)
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, scalars: dict[str, tf.Tensor]) -> None:
         index = self._get_variable_index(variable)
         if self.decay and self._use_weight_decay(variable):
-            variable.assign_sub(variable * (self.decay * rate))
-        self._apply(variable, index, tf.cast(gradient, variable.dtype), rate)
+            variable.assign_sub(variable * (self.decay * scalars["lr"]))
+        self._apply(variable, index, tf.cast(gradient, variable.dtype), scalars)
         if self.use_ema:
             # Short at first: the average is to forget the weights that training began with.
             step = tf.cast(self._iterations, variable.dtype)
@@ -81,17 +84,17 @@ class SGD(_Fused, keras.optimizers.SGD):
       **kwargs: of `keras.optimizers.SGD`.
     """
 
-    def _apply(self, variable, index, gradient, rate):
+    def _scalars(self, dtype):
+        momentum = {"momentum": tf.constant(self.momentum, dtype)} if self.momentum else {}
+        return super()._scalars(dtype) | momentum
+
+    def _apply(self, variable, index, gradient, scalars):
         if not self.momentum:
-            variable.assign_sub(rate * gradient)
+            variable.assign_sub(scalars["lr"] * gradient)
             return
+        accumulator = self.momentums[index].value.handle
         tf.raw_ops.ResourceApplyKerasMomentum(
-            var=variable.handle,
-            accum=self.momentums[index].value.handle,
-            lr=rate,
-            grad=gradient,
-            momentum=tf.constant(self.momentum, variable.dtype),
-            use_nesterov=self.nesterov,
+            var=variable.handle, accum=accumulator, grad=gradient, use_nesterov=self.nesterov, **scalars
         )
 
 
@@ -104,17 +107,12 @@ class Adam(_Fused, keras.optimizers.Adam):
       **kwargs: of `keras.optimizers.Adam`.
     """
 
-    def _apply(self, variable, index, gradient, rate):
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(tf.constant(self.beta_1, variable.dtype), step),
-            beta2_power=tf.pow(tf.constant(self.beta_2, variable.dtype), step),
-            lr=rate,
-            beta1=tf.constant(self.beta_1, variable.dtype),
-            beta2=tf.constant(self.beta_2, variable.dtype),
-            epsilon=tf.constant(self.epsilon, variable.dtype),
-            grad=gradient,
-        )
+    def _scalars(self, dtype):
+        step = tf.cast(self.iterations + 1, dtype)
+        betas = {"beta1": tf.constant(self.beta_1, dtype), "beta2": tf.constant(self.beta_2, dtype)}
+        powers = {f"{name}_power": tf.pow(beta, step) for name, beta in betas.items()}
+        return super()._scalars(dtype) | betas | powers | {"epsilon": tf.constant(self.epsilon, dtype)}
+
+    def _apply(self, variable, index, gradient, scalars):
+        mean, variance = (moments[index].value.handle for moments in (self._momentums, self._velocities))
+        tf.raw_ops.ResourceApplyAdam(var=variable.handle, m=mean, v=variance, grad=gradient, **scalars)
