@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, sampled, zero_beyond
+from tsnet_tf.layers.pointwise import product
 from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.space.pieces import FUSION_KERNEL
 
@@ -86,10 +87,11 @@ class _Operation(keras.layers.Layer):
     def _contract(self, taps: tf.Tensor, kernel: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
         """``[n, h, w, taps, in_channels]`` times ``[taps, in_channels, channels]``: ``[n, h, w, channels]``."""
         kernel = sampled(self.execution, kernel, [None, in_channels, channels])
+        inputs = taps.shape[3] * (in_channels if taps.shape[4] is None else taps.shape[4])
+        flat = tf.reshape(taps, [*tf.unstack(tf.shape(taps)[:3]), inputs])
         if self._norm["statistics"] == "folded":  # a convolution takes in the offset, activation and sum that follow
-            flat = tf.reshape(taps, [*tf.unstack(tf.shape(taps)[:3]), taps.shape[3] * taps.shape[4]])
-            return tf.nn.conv2d(flat, tf.reshape(kernel, [1, 1, -1, kernel.shape[2]]), 1, "VALID")
-        return tf.einsum("nhwti,tio->nhwo", taps, kernel)
+            return tf.nn.conv2d(flat, tf.reshape(kernel, [1, 1, inputs, kernel.shape[2]]), 1, "VALID")
+        return product(flat, tf.reshape(kernel, [inputs, tf.shape(kernel)[2]]))
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")

@@ -6,6 +6,20 @@ import tensorflow as tf
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 
+def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """``[..., i]`` times ``[i, o]``: ``[..., o]``, either of them perhaps zero.
+
+    One product of matrices: of a sum over batched ones (`tf.einsum`), oneDNN would compile another kernel for every
+    sampled width, and a slower one.
+    """
+    if x.shape.rank == 2:
+        return x @ kernel
+    around, channels = tf.shape(x)[:-1], x.shape[-1]
+    # The number of rows cannot be inferred where there are no channels.
+    shape = [-1, channels] if channels else [tf.reduce_prod(around), tf.shape(x)[-1]]
+    return tf.reshape(tf.reshape(x, shape) @ kernel, tf.concat([around, tf.shape(kernel)[1:]], 0))
+
+
 @keras.saving.register_keras_serializable("tsnet_tf")
 class Pointwise(keras.layers.Layer):
     """A 1x1x1 convolution, or a fully connected layer: the same matrix for every position.
@@ -57,8 +71,5 @@ class Pointwise(keras.layers.Layer):
         if self.inference and x.shape.rank == 4:
             y = tf.nn.conv2d(x, kernel[None, None], self.stride, "VALID")
         else:
-            if self.stride > 1:
-                x = x[:, :: self.stride, :: self.stride]
-            axes = "abde"[: x.shape.rank - 1]
-            y = tf.einsum(f"{axes}i,io->{axes}o", x, kernel)
+            y = product(x[:, :: self.stride, :: self.stride] if self.stride > 1 else x, kernel)
         return tf.nn.bias_add(y, sampled(self.execution, values[1], [channels])) if self.use_bias else y
