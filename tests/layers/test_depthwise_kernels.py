@@ -17,9 +17,11 @@ def tensors(k, height, width, stride, dtype=tf.float32):
 
 
 def all_three(x, kernel, dy, stride):
+    around = depthwise_kernels.border(kernel.shape[0], stride)
+    bordered = depthwise_kernels.features_gradient(tf.shape(x), kernel, dy, stride)
     return (
         depthwise_kernels.convolve(x, kernel, stride),
-        depthwise_kernels.features_gradient(tf.shape(x), kernel, dy, stride),
+        tf.slice(bordered, [0, around, around, 0], tf.shape(x)),
         depthwise_kernels.filter_gradient(x, kernel, dy, stride),
     )
 

@@ -62,7 +62,8 @@ def depthwise_conv3d(
                 flat = _time_by_place(dy, frames)
                 dx = tf.reshape(plane.features_gradient(tf.shape(flat), kernel[:, 0, :, :, None], flat), tf.shape(x))
             else:
-                dx = taps.sum(by_features, lambda tap: tap.source)
+                dx, around = taps.sum(by_features, lambda tap: tap.source), plane.border(kernel.shape[1], stride)
+                dx = tf.slice(dx, [0, around, around, 0], tf.shape(x)) if around else dx
             return dx, taps.stack(by_kernel), *(tf.reduce_sum(dy, [0, 1, 2]) for _ in offset)
 
         if in_time_only:

@@ -50,16 +50,19 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, offset: tf.Tensor
 
 
 def features_gradient(shape: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
-    """The gradient by features of this shape, from the gradient ``dy`` by the output of `convolve`."""
-    layout = _layout(kernel.shape[0], stride)
-    if layout["padding"] != "EXPLICIT":
-        inputs = {"input_sizes": shape, "filter": kernel, "out_backprop": dy}
-        return _call("DepthwiseConv2dNativeBackpropInput", inputs, layout)
-    # oneDNN's kernel knows no explicit padding: the gradient by padded features, of which the middle is taken.
-    half = kernel.shape[0] // 2
-    inputs = {"input_sizes": shape + [0, 2 * half, 2 * half, 0], "filter": kernel, "out_backprop": dy}
-    padded = _call("DepthwiseConv2dNativeBackpropInput", inputs, {"strides": layout["strides"], "padding": "VALID"})
-    return tf.slice(padded, [0, half, half, 0], shape)
+    """The gradient by features of this shape, from the gradient ``dy`` by the output of `convolve`.
+
+    It comes with a border of `border` pixels, which are no features.
+    """
+    around = border(kernel.shape[0], stride)
+    inputs = {"input_sizes": shape + [0, 2 * around, 2 * around, 0], "filter": kernel, "out_backprop": dy}
+    # oneDNN's kernel knows no padding that is written out.
+    return _call("DepthwiseConv2dNativeBackpropInput", inputs, _layout(0, stride))
+
+
+def border(k: int | None, stride: int) -> int:
+    """How many pixels `features_gradient` has around its features, for a kernel of ``k`` pixels (None: unknown)."""
+    return k // 2 if stride > 1 and pads_itself(k, stride) else 0
 
 
 def filter_gradient(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
@@ -116,8 +119,8 @@ def pads_itself(k: int | None, stride: int) -> bool:
 def _layout(k: int | None, stride: int) -> dict:
     layout = {"strides": [1, stride, stride, 1], "padding": "SAME" if stride == 1 else "VALID"}
     # TensorFlow's "SAME" pads even sizes on one side only; the models here pad both sides alike.
-    if stride > 1 and pads_itself(k, stride):
-        layout |= {"padding": "EXPLICIT", "explicit_paddings": [0, 0, *[k // 2] * 4, 0, 0]}
+    if around := border(k, stride):
+        layout |= {"padding": "EXPLICIT", "explicit_paddings": [0, 0, *[around] * 4, 0, 0]}
     return layout
 
 

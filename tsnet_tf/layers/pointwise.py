@@ -71,5 +71,6 @@ class Pointwise(keras.layers.Layer):
         if self.inference and x.shape.rank == 4:
             y = tf.nn.conv2d(x, kernel[None, None], self.stride, "VALID")
         else:
-            y = product(x[:, :: self.stride, :: self.stride] if self.stride > 1 else x, kernel)
+            # Every so many-th pixel, as the mean of one: slices with a stride go number by number, and so do gradients.
+            y = product(tf.nn.avg_pool2d(x, 1, self.stride, "VALID") if self.stride > 1 else x, kernel)
         return tf.nn.bias_add(y, sampled(self.execution, values[1], [channels])) if self.use_bias else y
