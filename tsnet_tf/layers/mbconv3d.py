@@ -9,6 +9,7 @@ from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, z
 from tsnet_tf.layers.pointwise import Pointwise
 from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.layers.squeeze_excite import SqueezeExcite
+from tsnet_tf.layers.swish import swish
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -130,7 +131,7 @@ class MBConv3D(keras.layers.Layer):
             y = self.depthwise_norm.compute(y, values["depthwise_norm"], inner, training)
         if "squeeze_excite" in values:
             y = self.squeeze_excite.compute(y, values["squeeze_excite"], inner, squeezed)
-        y = self.project.compute(tf.nn.silu(y), values["project"], inner, channels)
+        y = self.project.compute(swish(y), values["project"], inner, channels)
         y = self.project_norm.compute(y, values["project_norm"], channels, training)
         return tf.nn.relu(y + self._shortcut(x, values, in_channels, channels, training))
 
