@@ -49,10 +49,8 @@ def depthwise_conv3d(
 
         def gradient(dy):
             def by_features(tap):
-                source = tap.source.of(x)
-                return plane.features_gradient(
-                    tf.shape(source), kernel[tap.index][..., None], tap.target.of(dy), stride
-                )
+                weights = kernel[tap.index][..., None]
+                return plane.features_gradient(tap.source.shape(x), weights, tap.target.of(dy), stride)
 
             def by_kernel(tap):
                 weights = kernel[tap.index][..., None]
@@ -95,21 +93,27 @@ class _Frames:
         """These frames of ``x``; no copy, if a frame is a multiple of the 64 bytes that TensorFlow aligns to."""
         if isinstance(self.count, int) and self.count == self.total:
             return x
-        return tf.reshape(self._of(self._by_frame(x)), tf.concat([[self.count * self.batch], tf.shape(x)[1:]], 0))
+        taken = _rows(self._by_frame(x), self.start, self.count)
+        return tf.reshape(taken, [-1, *x.shape[1:]] if x.shape[1:].is_fully_defined() else self.shape(x))
+
+    def shape(self, x: tf.Tensor) -> tf.Tensor:
+        """The shape of what `of` takes from ``x``."""
+        return tf.concat([[self.count * self.batch], tf.shape(x)[1:]], 0)
 
     def add(self, x: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
         """``x`` with ``part`` added to these frames of it."""
         flat, after = self._by_frame(x), self.start + self.count
+        there = _rows(flat, self.start, self.count) + tf.reshape(part, [self.count, -1])
         # What is not touched is a view: to put it all together again takes less time than to fill ``part`` up by zeros.
-        pieces = [flat[: self.start], self._of(flat) + tf.reshape(part, [self.count, -1]), flat[after:]]
-        return tf.reshape(tf.concat(pieces, 0), tf.shape(x))
+        return tf.reshape(tf.concat([flat[: self.start], there, flat[after:]], 0), tf.shape(x))
 
     def _by_frame(self, x: tf.Tensor) -> tf.Tensor:
         # Row by row is frame by frame: a picture by itself, of few positions, would seldom be a multiple of 64 bytes.
         return tf.reshape(x, [self.total, -1])
 
-    def _of(self, flat: tf.Tensor) -> tf.Tensor:
-        return tf.slice(flat, [self.start, 0], [self.count, -1])
+
+def _rows(flat: tf.Tensor, start: Size, count: Size) -> tf.Tensor:
+    return tf.slice(flat, [start, 0], [count, -1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,18 +147,23 @@ class _FixedTaps:
 
         Added up between the places where terms begin or end, so that nothing is added that is not there.
         """
-        terms = [(place(tap), term(tap)) for tap in self._taps]
-        edges = sorted({edge for frames, _ in terms for edge in (frames.start, frames.start + frames.count)})
+        terms = [term(tap) for tap in self._taps]
+        whole = terms[len(terms) // 2]  # the middle tap connects all frames
+        if len(terms) == 1:
+            return whole
+        places = [place(tap) for tap in self._taps]
+        flat = [tf.reshape(value, [frames.count, -1]) for value, frames in zip(terms, places, strict=True)]
+        edges = sorted({edge for frames in places for edge in (frames.start, frames.start + frames.count)})
         sums = []
         for start, end in zip(edges[:-1], edges[1:], strict=True):
             there = [
-                _Frames(start - frames.start, end - start, frames.count, frames.batch).of(value)
-                for frames, value in terms
+                _rows(value, start - frames.start, end - start)
+                for value, frames in zip(flat, places, strict=True)
                 if frames.start <= start and end <= frames.start + frames.count
             ]
             # Not AddN: it begins with whichever input it can write over, and of views that depends on who still reads.
             sums.append(functools.reduce(tf.add, there))
-        return sums[0] if len(sums) == 1 else tf.concat(sums, 0)
+        return tf.reshape(tf.concat(sums, 0), tf.shape(whole))
 
     def stack(self, term: Callable[[_Tap], tf.Tensor]) -> tf.Tensor:
         """``term(tap)`` of every tap; zeros of those that reach no frame."""

@@ -14,10 +14,12 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """
     if x.shape.rank == 2:
         return x @ kernel
-    around, channels = tf.shape(x)[:-1], x.shape[-1]
-    # The number of rows cannot be inferred where there are no channels.
-    shape = [-1, channels] if channels else [tf.reduce_prod(around), tf.shape(x)[-1]]
-    return tf.reshape(tf.reshape(x, shape) @ kernel, tf.concat([around, tf.shape(kernel)[1:]], 0))
+    *inside, channels = x.shape[1:]
+    if channels and kernel.shape[1] and None not in inside:
+        return tf.reshape(tf.reshape(x, [-1, channels]) @ kernel, [-1, *inside, kernel.shape[1]])
+    around = tf.shape(x)[:-1]  # what has no channels leaves nothing to infer a number of rows from
+    flat = tf.reshape(x, [tf.reduce_prod(around), tf.shape(x)[-1]])
+    return tf.reshape(flat @ kernel, tf.concat([around, tf.shape(kernel)[1:]], 0))
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
