@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf.layers import shared_trace
 from tsnet_tf.models.inheritance import inherit, named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space.table1 import table1
@@ -17,7 +18,7 @@ def supernets(perturbed):
     """Two supernets of a space, by execution, with the same weights."""
 
     def make(space):
-        keras.utils.set_random_seed(0)  # a rectifier that rounding switches on or off changes a gradient visibly
+        keras.utils.set_random_seed(0)
         models = {execution: perturbed(TwoStreamModel(space, execution)) for execution in ("slice", "mask")}
         assert inherit(models["mask"], models["slice"]) == []
         return models
@@ -91,7 +92,10 @@ def assert_agreement(space, models, clips, draw_architecture, seeds, tolerance):
     assert all(relative_difference(one, seen[0]) > 1e-2 for one in seen[1:])
 
 
-def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, draw_architecture):
+def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, draw_architecture, monkeypatch):
+    # A rectifier that rounding switches changes gradients by percents: smooth activations, and traces of their own.
+    monkeypatch.setattr(tf.nn, "relu", tf.nn.silu)
+    monkeypatch.setattr(shared_trace, "_FUNCTIONS", {})
     # Blocks with and without squeeze-excite, stride and change of width, fusion and attention; small, since the
     # backward pass of two supernets takes long to trace.
     settings = {"sparse_width": 0.25, "dense_width": 0.375, "classes": 5, "hidden": 16, "dropout": 0.0}
@@ -118,7 +122,7 @@ def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, dr
         for name, one, other in zip(names, sliced, masked, strict=True):
             difference = np.abs(one - other).max()
             # What BN makes zero in theory is rounding noise, far below the largest gradient.
-            assert difference <= 1e-3 * np.abs(one).max() + 1e-6 * largest, f"{name}, architecture {seed}"
+            assert difference <= 3e-4 * np.abs(one).max() + 1e-6 * largest, f"{name}, architecture {seed}"
 
 
 def test_a_supernet_needs_an_architecture(space, draw_clips):
