@@ -99,7 +99,7 @@ def test_by_hand(stride, expected):
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("t", [1, 3, 5])
 @pytest.mark.parametrize("batch, height, width", [(1, 8, 6), (3, 7, 5)])
-@pytest.mark.parametrize("frames", [4, 2])  # with 2, five taps reach further than there are frames
+@pytest.mark.parametrize("frames", [9, 4, 2])  # 9: taps add in place; 2: five taps reach further than there are frames
 def test_values_and_gradients_equal_automatic_ones(frames, batch, height, width, t, k, stride):
     x, kernel = tensors(t * 10 + k, (frames * batch, height, width, 3), (t, k, k, 3))
     expected = with_gradients(lambda x, w: by_shifts(x, w, frames, stride), x, kernel)
@@ -112,7 +112,7 @@ def test_values_and_gradients_equal_automatic_ones(frames, batch, height, width,
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
 @pytest.mark.parametrize("t, k, stride", [(3, 3, 1), (5, 3, 2), (1, 5, 1), (5, 1, 1)])
-@pytest.mark.parametrize("frames", [4, 1])
+@pytest.mark.parametrize("frames", [9, 4, 1])
 def test_an_offset_is_added_once(frames, t, k, stride, known):
     x, kernel, offset = tensors(t + k, (frames * 2, 6, 5, 3), (t, k, k, 3), (3,))
 

@@ -46,6 +46,24 @@ def test_equals_tensorflow(height, width, k, stride):
         np.testing.assert_allclose(value, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("offset", [None, [1.0, -2.0, 3.0, 0.0, 0.5]])
+@pytest.mark.parametrize("adds", [True, False])
+def test_adds_to_what_is_there_and_leaves_it_to_others(stride, offset, adds):
+    x, kernel, there = tensors(3, 8, 6, stride)
+
+    @tf.function
+    def convolve(x, kernel, there):
+        there = 2 * there
+        added = {"added": there} if adds else {}
+        return depthwise_kernels.convolve(x, kernel, stride, offset and tf.constant(offset), **added), there
+
+    found, doubled = convolve(x, kernel, there)
+    expected = depthwise_kernels.convolve(x, kernel, stride) + np.float32(offset or 0) + (2 * there if adds else 0.0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(doubled, 2 * there)
+
+
 @pytest.mark.parametrize("k", [3, 5, 7])
 @pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
 @pytest.mark.parametrize("onednn", [True, False])

@@ -4,6 +4,9 @@ A t x k x k depthwise convolution is a sum over the t temporal taps of a k x k d
 With frames first, a shift is a view of consecutive rows, and a tap near the border touches only the frames it reaches.
 The gradient is written out with the 2-D kernels' own gradients, so that kernel sizes and width may be dynamic without a
 copy of every tap being kept.
+
+Where a convolution can add to what is there, and frames are so many that zeros around them hardly count, the taps go
+over all frames one after the other; elsewhere over the frames that they reach, and are added up afterwards.
 """
 
 import dataclasses
@@ -15,6 +18,9 @@ import tensorflow as tf
 
 from tsnet_tf.layers import depthwise_kernels as plane
 from tsnet_tf.layers.elastic import Execution, Size, sampled
+
+_ZEROS = 1 / 6  # of the work, at most, for zeros before and after the frames
+_SAMPLED_TAPS = 5  # at most, as far as that share goes
 
 
 def depthwise_conv3d(
@@ -33,21 +39,14 @@ def depthwise_conv3d(
       ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
     """
     if not plane.pads_itself(kernel.shape[1], stride):
-        half = (tf.shape(kernel)[1] if kernel.shape[1] is None else kernel.shape[1]) // 2
+        half = _size(kernel, 1) // 2
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
 
     @tf.custom_gradient
     def convolve(x, kernel, *offset):
-        known = kernel.shape[0] is not None
-        taps = (_FixedTaps if known else _SampledTaps)(kernel, frames, tf.shape(x)[0] // frames)
-        in_time_only = kernel.shape[1] == 1 and stride == 1
-
-        def forward(tap):
-            # The middle tap reaches every frame of the output, once.
-            added = offset if known and tap.index == kernel.shape[0] // 2 else ()
-            return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride, *added)
-
         def gradient(dy):
+            taps = _taps(kernel, frames, tf.shape(x)[0] // frames)
+
             def by_features(tap):
                 weights = kernel[tap.index][..., None]
                 return plane.features_gradient(tap.source.shape(x), weights, tap.target.of(dy), stride)
@@ -56,23 +55,57 @@ def depthwise_conv3d(
                 weights = kernel[tap.index][..., None]
                 return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
 
-            if in_time_only:
-                flat = _time_by_place(dy, frames)
-                dx = tf.reshape(plane.features_gradient(tf.shape(flat), kernel[:, 0, :, :, None], flat), tf.shape(x))
+            if stride == 1:
+                dx = _convolved(dy, kernel[::-1, ::-1, ::-1], frames)
             else:
                 dx, around = taps.sum(by_features, lambda tap: tap.source), plane.border(kernel.shape[1], stride)
                 dx = tf.slice(dx, [0, around, around, 0], tf.shape(x)) if around else dx
             return dx, taps.stack(by_kernel), *(tf.reduce_sum(dy, [0, 1, 2]) for _ in offset)
 
-        if in_time_only:
-            flat = plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None], 1, *offset)
-            y = tf.reshape(flat, tf.shape(x))
-        else:
-            y = taps.sum(forward, lambda tap: tap.target)
-            y = y if known or not offset else tf.nn.bias_add(y, *offset)
-        return y, gradient
+        return _convolved(x, kernel, frames, stride, *offset), gradient
 
     return convolve(x, kernel) if offset is None else convolve(x, kernel, tf.cast(offset, x.dtype))
+
+
+def _convolved(
+    x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int = 1, offset: tf.Tensor | None = None
+) -> tf.Tensor:
+    """The values of `depthwise_conv3d`."""
+    if kernel.shape[1] == 1 and stride == 1:
+        flat = plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None], 1, offset)
+        return tf.reshape(flat, tf.shape(x))
+    reach = (kernel.shape[0] or _SAMPLED_TAPS) // 2
+    if reach * (reach + 1) <= _ZEROS * frames * (2 * reach + 1) and plane.adds_in_place(x):
+        return _added_in_place(x, kernel, frames, stride, offset)
+    known = kernel.shape[0] is not None
+
+    def term(tap):
+        # The middle tap reaches every frame of the output, once.
+        added = offset if known and tap.index == kernel.shape[0] // 2 else None
+        return plane.convolve(tap.source.of(x), kernel[tap.index][..., None], stride, added)
+
+    y = _taps(kernel, frames, tf.shape(x)[0] // frames).sum(term, lambda tap: tap.target)
+    return y if known or offset is None else tf.nn.bias_add(y, offset)
+
+
+def _added_in_place(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int, offset: tf.Tensor | None) -> tf.Tensor:
+    """The sum over all taps of all frames, zeros before and after them, each convolution adding to those before it."""
+    taps, flat = _size(kernel, 0), tf.reshape(x, [frames, -1])
+    padded = tf.pad(flat, [[taps // 2, taps // 2], [0, 0]])
+
+    def add(tap, total):
+        reached = tf.reshape(_rows(padded, tap, frames), tf.shape(x))
+        return plane.convolve(tf.ensure_shape(reached, x.shape), kernel[tap][..., None], stride, added=total)
+
+    y = plane.convolve(tf.reshape(_rows(padded, 0, frames), tf.shape(x)), kernel[0][..., None], stride, offset)
+    if isinstance(taps, int):
+        return functools.reduce(lambda total, tap: add(tap, total), range(1, taps), y)
+    specs = (tf.TensorShape([]), y.shape)
+    return tf.while_loop(lambda i, _: i < taps, lambda i, y: (i + 1, add(i, y)), (tf.constant(1), y), specs)[1]
+
+
+def _size(x: tf.Tensor, axis: int) -> Size:
+    return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
 
 
 def _time_by_place(x: tf.Tensor, frames: int) -> tf.Tensor:
@@ -131,6 +164,10 @@ def _tap(middle: Size, offset: Size, frames: int, batch: tf.Tensor) -> _Tap:
     source = _Frames(largest(offset, 0), count, frames, batch)
     target = _Frames(largest(-offset, 0), count, frames, batch)
     return _Tap(middle + offset, source, target)
+
+
+def _taps(kernel: tf.Tensor, frames: int, batch: tf.Tensor) -> "_FixedTaps | _SampledTaps":
+    return (_SampledTaps if kernel.shape[0] is None else _FixedTaps)(kernel, frames, batch)
 
 
 class _FixedTaps:

@@ -18,7 +18,7 @@ from tensorflow.python.framework import op_def_registry, ops
 from tensorflow.python.ops import control_flow_util
 from tensorflow.python.util import _pywrap_util_port
 
-_ONEDNN_LABEL = b"MklNameChangeOp"
+_ONEDNN_LABEL = "MklNameChangeOp"
 _ONEDNN_COLUMNS = 3  # wider filters' gradients are taken as those of dense convolutions, of sixteen channels each
 _portable = False
 
@@ -34,19 +34,35 @@ def portable() -> Iterator[None]:
         _portable = before
 
 
-def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, offset: tf.Tensor | None = None) -> tf.Tensor:
+def convolve(
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    stride: int = 1,
+    offset: tf.Tensor | None = None,
+    added: tf.Tensor | None = None,
+) -> tf.Tensor:
     """``[n, h, w, c]`` with ``[k, k, c, 1]``, zeros of half the kernel around: ``[n, ceil(h / stride), ..., c]``.
 
-    Without a stride, kernels need not be square. ``offset`` ``[c]`` is added to the output.
+    Without a stride, kernels need not be square. ``offset`` ``[c]`` and ``added``, of the output's shape, are added to
+    the output; with `adds_in_place`, the convolution writes over ``added`` if nothing else reads it.
     """
-    inputs, layout = {"input": x, "filter": kernel}, _layout(kernel.shape[0], stride)
-    if offset is None:
-        return _call("DepthwiseConv2dNative", inputs, layout)
-    if stride > 1 or not _has_onednn("FusedDepthwiseConv2dNative", x):
-        return tf.nn.bias_add(_call("DepthwiseConv2dNative", inputs, layout), offset)
-    return _onednn(
-        "FusedDepthwiseConv2dNative", [x, kernel, offset], layout | {"num_args": 1, "fused_ops": ["BiasAdd"]}
-    )
+    layout = _layout(kernel.shape[0], stride)
+    if (offset is not None or added is not None) and adds_in_place(x):
+        # Of a convolution in as many groups as channels, oneDNN makes a depthwise one.
+        offset = tf.zeros(tf.shape(kernel)[2:3]) if offset is None else offset
+        given = [offset] if added is None else [offset, added]
+        fused = {"fused_ops": ["BiasAdd", "Add"][: len(given)], "num_args": len(given), "num_host_args": 0}
+        in_groups = tf.transpose(kernel, [0, 1, 3, 2])
+        y = _onednn("FusedConv2D", [x, in_groups, *given], {**layout, **fused, "TArgs": [tf.float32] * len(given)})
+        return y if added is None else tf.ensure_shape(y, added.shape)
+    y = _call("DepthwiseConv2dNative", {"input": x, "filter": kernel}, layout)
+    y = y if offset is None else tf.nn.bias_add(y, offset)
+    return y if added is None else y + added
+
+
+def adds_in_place(x: tf.Tensor) -> bool:
+    """Whether `convolve` can add what it makes of ``x`` to what is there, without another pass."""
+    return _has_onednn("FusedConv2D", x)
 
 
 def features_gradient(shape: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, stride: int = 1) -> tf.Tensor:
@@ -131,11 +147,8 @@ def _call(name: str, inputs: dict[str, tf.Tensor], layout: dict) -> tf.Tensor:
 
 
 def _onednn(name: str, inputs: list[tf.Tensor], settings: dict) -> tf.Tensor:
-    attributes = {
-        "T": attr_value_pb2.AttrValue(type=tf.float32.as_datatype_enum),
-        "_kernel": attr_value_pb2.AttrValue(s=_ONEDNN_LABEL),
-        **{key: _attribute(value) for key, value in settings.items()},
-    }
+    settings = {"T": tf.float32, "_kernel": _ONEDNN_LABEL, **settings}
+    attributes = {key: _attribute(value) for key, value in settings.items()}
     name, graph = f"_MklNative{name}", ops.get_default_graph()
     made = graph.create_op(name, inputs, [tf.float32], attrs=attributes, name=f"onednn{name}")
     return made.outputs[0]
@@ -161,10 +174,18 @@ def _prefers_onednn(x: tf.Tensor) -> bool:
     return onednn_is_default() and _has_onednn("DepthwiseConv2dNativeBackpropFilter", x)
 
 
-def _attribute(value: str | int | Sequence[str] | Sequence[int]) -> attr_value_pb2.AttrValue:
-    if isinstance(value, str):
-        return attr_value_pb2.AttrValue(s=value.encode())
-    if isinstance(value, int):
-        return attr_value_pb2.AttrValue(i=value)
-    kind = {"s": [v.encode() for v in value]} if isinstance(value[0], str) else {"i": value}
-    return attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue(**kind))
+def _attribute(value: str | int | tf.DType | Sequence[str] | Sequence[int] | Sequence[tf.DType]):
+    if isinstance(value, list):
+        field = _field(value[0])
+        return attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue(**{field: map(_plain, value)}))
+    return attr_value_pb2.AttrValue(**{_field(value): _plain(value)})
+
+
+def _field(value: str | int | tf.DType) -> str:
+    return "s" if isinstance(value, str) else "i" if isinstance(value, int) else "type"
+
+
+def _plain(value: str | int | tf.DType) -> bytes | int:
+    return (
+        value.encode() if isinstance(value, str) else int(value) if isinstance(value, int) else value.as_datatype_enum
+    )
