@@ -6,7 +6,8 @@ The gradient is written out with the 2-D kernels' own gradients, so that kernel 
 copy of every tap being kept.
 
 Where a convolution can add to what is there, and frames are so many that zeros around them hardly count, the taps go
-over all frames one after the other; elsewhere over the frames that they reach, and are added up afterwards.
+over all frames one after the other. Elsewhere they go over the frames that they reach and are added up afterwards, as
+with a stride, whose outputs are so small that to add them takes less time than zeros around the inputs.
 """
 
 import dataclasses
@@ -75,8 +76,9 @@ def _convolved(
         flat = plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None], 1, offset)
         return tf.reshape(flat, tf.shape(x))
     reach = (kernel.shape[0] or _SAMPLED_TAPS) // 2
-    if reach * (reach + 1) <= _ZEROS * frames * (2 * reach + 1) and plane.adds_in_place(x):
-        return _added_in_place(x, kernel, frames, stride, offset)
+    hardly = reach * (reach + 1) <= _ZEROS * frames * (2 * reach + 1)
+    if stride == 1 and hardly and plane.adds_in_place(x):
+        return _added_in_place(x, kernel, frames, offset)
     known = kernel.shape[0] is not None
 
     def term(tap):
@@ -88,16 +90,16 @@ def _convolved(
     return y if known or offset is None else tf.nn.bias_add(y, offset)
 
 
-def _added_in_place(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int, offset: tf.Tensor | None) -> tf.Tensor:
+def _added_in_place(x: tf.Tensor, kernel: tf.Tensor, frames: int, offset: tf.Tensor | None) -> tf.Tensor:
     """The sum over all taps of all frames, zeros before and after them, each convolution adding to those before it."""
     taps, flat = _size(kernel, 0), tf.reshape(x, [frames, -1])
     padded = tf.pad(flat, [[taps // 2, taps // 2], [0, 0]])
 
     def add(tap, total):
         reached = tf.reshape(_rows(padded, tap, frames), tf.shape(x))
-        return plane.convolve(tf.ensure_shape(reached, x.shape), kernel[tap][..., None], stride, added=total)
+        return plane.convolve(tf.ensure_shape(reached, x.shape), kernel[tap][..., None], added=total)
 
-    y = plane.convolve(tf.reshape(_rows(padded, 0, frames), tf.shape(x)), kernel[0][..., None], stride, offset)
+    y = plane.convolve(tf.reshape(_rows(padded, 0, frames), tf.shape(x)), kernel[0][..., None], offset=offset)
     if isinstance(taps, int):
         return functools.reduce(lambda total, tap: add(tap, total), range(1, taps), y)
     specs = (tf.TensorShape([]), y.shape)
