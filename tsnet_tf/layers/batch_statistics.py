@@ -28,7 +28,8 @@ def normalise(
     """
     if x.dtype != tf.float32 or tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
         return tuple(_fused(x, gamma, beta, epsilon)[:3])
-    onednn = onednn_is_default() and (x.shape[-1] or tf.shape(x)[-1]) % _VECTOR == 0  # a sampled width may be any
+    width = tf.shape(gamma)[0] if gamma.shape[0] is None else gamma.shape[0]  # a sampled one may be any
+    onednn = onednn_is_default() and width % _VECTOR == 0
 
     @tf.custom_gradient
     def on_processor(x, gamma, beta):

@@ -29,8 +29,8 @@ def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -
     Args:
       compute: a layer's method that uses no variables and depends on its arguments and ``settings`` alone.
       settings: whatever else tells one layer's computation from another's.
-      x: features, perhaps nested; one trace serves all their shapes.
-      values: nested weights. If a size is sampled, one trace serves all their shapes too.
+      x: features, perhaps nested.
+      values: nested weights. If a size is sampled, one trace serves all their shapes, and those of features too.
       sizes: nested sampled sizes and flags; what is no tensor counts as a setting.
     """
     key = (compute.__func__, settings)
@@ -42,11 +42,15 @@ def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -
         )
     any_sampled = any(isinstance(size, tf.Tensor) for size in tf.nest.flatten(sizes))
     signature = (
-        tf.nest.map_structure(_any_shape, x),
+        tf.nest.map_structure(_any_shape if any_sampled else _any_batch, x),
         tf.nest.map_structure(_any_shape if any_sampled else tf.TensorSpec.from_tensor, values),
         tf.nest.map_structure(_any_shape, sizes),
     )
     return _FUNCTIONS[key].get_concrete_function(*signature)(x, values, sizes)
+
+
+def _any_batch(x: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *x.shape[1:]], x.dtype)
 
 
 def _any_shape(value):
