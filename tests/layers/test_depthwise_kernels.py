@@ -62,6 +62,8 @@ def test_adds_to_what_is_there_and_leaves_it_to_others(stride, offset, adds):
     expected = depthwise_kernels.convolve(x, kernel, stride) + np.float32(offset or 0) + (2 * there if adds else 0.0)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(doubled, 2 * there)
+    by_onednn = HAS_ONEDNN and (adds or offset is not None)
+    assert ("_MklNativeFusedConv2D" in operations(convolve, x, kernel, there)) == by_onednn
 
 
 @pytest.mark.parametrize("k", [3, 5, 7])

@@ -76,8 +76,8 @@ def _convolved(
         flat = plane.convolve(_time_by_place(x, frames), kernel[:, 0, :, :, None], 1, offset)
         return tf.reshape(flat, tf.shape(x))
     reach = (kernel.shape[0] or _SAMPLED_TAPS) // 2
-    hardly = reach * (reach + 1) <= _ZEROS * frames * (2 * reach + 1)
-    if stride == 1 and hardly and plane.adds_in_place(x):
+    few_zeros = reach * (reach + 1) <= _ZEROS * frames * (2 * reach + 1)
+    if stride == 1 and few_zeros and plane.adds_in_place(x):
         return _added_in_place(x, kernel, frames, offset)
     known = kernel.shape[0] is not None
 
