@@ -138,3 +138,24 @@ def test_a_fixed_model_classifies_without_the_batch(space, draw_clips, draw_arch
     assert together.shape == (3, 5)
     np.testing.assert_allclose(fixed(clips[1:2])[0], together[1], rtol=1e-4, atol=1e-5)
     assert together.dtype == np.float32
+
+
+def test_streams_of_as_many_frames_share_no_trace():
+    """They run at the same time, and oneDNN's batch normalisation cannot do two widths at once in one function."""
+    space = table1(
+        resolution=16,
+        sparse_frames=4,
+        dense_frames=4,
+        depths=((1,), (1,)),
+        stem_channels=(4, 4),
+        sparse_channels=((8, 12, 4), (8, 16, 8)),
+        dense_channels=((4, 8, 4), (8, 16, 8)),
+        hidden=16,
+        classes=5,
+    )
+    network = TwoStreamModel(space)
+    clips, architecture = tf.TensorSpec([2, 4, 16, 16, 3], tf.uint8), tf.TensorSpec([None], tf.int32)
+    graph = tf.function(network).get_concrete_function(clips, architecture).graph.as_graph_def()
+    calls = [node for node in graph.node if node.op == "PartitionedCall"]
+    sparse, dense = ({call.attr["f"].func.name for call in calls if name in call.name} for name in ("sparse_", "dense_"))
+    assert sparse and dense and not sparse & dense

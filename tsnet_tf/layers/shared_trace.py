@@ -5,7 +5,8 @@ minutes; as calls of one function of the graph, all that is done once. The funct
 inlined), or TensorFlow's optimiser would see every copy again.
 """
 
-from collections.abc import Callable, Hashable
+import contextlib
+from collections.abc import Callable, Hashable, Iterator
 
 import tensorflow as tf
 
@@ -13,6 +14,22 @@ from tsnet_tf.layers.batch_norm import Statistics
 from tsnet_tf.layers.elastic import Execution
 
 _FUNCTIONS: dict[Hashable, Callable] = {}
+_lane: Hashable = None
+
+
+@contextlib.contextmanager
+def lane(name: Hashable) -> Iterator[None]:
+    """Has the layers that are called inside share traces with each other alone.
+
+    What may run at the same time, such as two streams, needs a lane each: oneDNN's batch normalisation keeps the width
+    of a call in the kernel, and a second call of the same function with another width meanwhile would overwrite it.
+    """
+    global _lane
+    before, _lane = _lane, name
+    try:
+        yield
+    finally:
+        _lane = before
 
 
 def shares_trace(execution: Execution, statistics: Statistics, synchronized: bool) -> bool:
@@ -24,7 +41,7 @@ def shares_trace(execution: Execution, statistics: Statistics, synchronized: boo
 
 
 def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -> tf.Tensor:
-    """``compute(x, values, **sizes)``, traced once for all calls that differ in tensors only.
+    """``compute(x, values, **sizes)``, traced once for all calls in a `lane` that differ in tensors only.
 
     Args:
       compute: a layer's method that uses no variables and depends on its arguments and ``settings`` alone.
@@ -33,7 +50,7 @@ def call_shared(compute: Callable, settings: Hashable, x, values, sizes: dict) -
       values: nested weights. If a size is sampled, one trace serves all their shapes, and those of features too.
       sizes: nested sampled sizes and flags; what is no tensor counts as a setting.
     """
-    key = (compute.__func__, settings)
+    key = (_lane, compute.__func__, settings)
     if key not in _FUNCTIONS:
         _FUNCTIONS[key] = tf.function(
             lambda x, values, sizes: compute(x, values, **sizes),

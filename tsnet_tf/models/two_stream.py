@@ -10,6 +10,7 @@ from tsnet_tf.layers.fusion import TSFusion
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.layers.pointwise import Pointwise
+from tsnet_tf.layers.shared_trace import lane
 from tsnet_tf.layers.squeeze_excite import pool_clip
 from tsnet_tf.models.sizes import GroupSizes, largest_sizes, sampled_sizes
 from tsnet_tf.space import genotype
@@ -117,7 +118,6 @@ class TwoStreamModel(keras.Model):
 
     def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         sizes = sampled_sizes(self.space, architecture)
-        clips = _frames_first(clips)
         x = [
             stem(self._pixels(clips, stream.frames), training=training)
             for stem, stream in zip(self.stems, self.space.streams, strict=True)
@@ -126,7 +126,8 @@ class TwoStreamModel(keras.Model):
         for i in range(len(self.groups[0])):
             for s, stream in enumerate(self.space.streams):
                 size = sizes[stream.name][i]
-                x[s] = self.groups[s][i](x[s], in_channels=before[s], sizes=size, training=training)
+                with lane(stream.name):
+                    x[s] = self.groups[s][i](x[s], in_channels=before[s], sizes=size, training=training)
                 before[s] = size.channels
             if self.fusions and self.fusions[i] is not None:
                 x[0] = self.fusions[i](
@@ -140,19 +141,22 @@ class TwoStreamModel(keras.Model):
             for s, stream in enumerate(self.space.streams):
                 size = sizes[stream.name][i]
                 if self.attentions[s][i] is not None:
-                    x[s] = self.attentions[s][i](
-                        x[s], channels=size.channels, nodes=size.nodes, on=size.attention, training=training
-                    )
+                    with lane(stream.name):
+                        x[s] = self.attentions[s][i](
+                            x[s], channels=size.channels, nodes=size.nodes, on=size.attention, training=training
+                        )
         hidden = [head(x[s], in_channels=before[s], training=training) for s, head in enumerate(self.heads)]
         # A fully connected layer of the concatenated streams is the sum of one per stream.
         features = tf.nn.relu(tf.add_n(hidden))
         return self.classifier(self.dropout(features, training=training))
 
     def _pixels(self, clips: tf.Tensor, frames: int) -> tf.Tensor:
-        """Every so many-th frame of ``[frames, batch, h, w, 3]``, less the mean: ``[frames * batch, h, w, 3]``."""
+        """Every so many-th frame of ``[batch, frames, h, w, 3]``, less the mean: ``[frames * batch, h, w, 3]``."""
         every = self.space.frames // frames
-        taken = clips if every == 1 else tf.gather(clips, range(0, self.space.frames, every))
-        flat = tf.reshape(taken, tf.concat([[-1], tf.shape(clips)[2:]], 0))
+        taken = clips if every == 1 else tf.gather(clips, range(0, self.space.frames, every), axis=1)
+        # Turned before they are numbers: bytes are a quarter of them.
+        frames_first = tf.transpose(taken, [1, 0, 2, 3, 4])
+        flat = tf.reshape(frames_first, tf.concat([[-1], tf.shape(clips)[2:]], 0))
         pixels = tf.cast(flat, tf.float32) - PIXEL_MEAN
         return tf.cast(tf.ensure_shape(pixels, [None, *clips.shape[2:]]), self.compute_dtype)
 
@@ -247,8 +251,3 @@ class Head(keras.layers.Layer):
         y = self.conv(x, in_channels=in_channels, channels=width)
         y = tf.nn.relu(self.norm(y, channels=width, training=training))
         return self.dense(pool_clip(y, self.frames), in_channels=width, channels=self.hidden)
-
-
-def _frames_first(clips: tf.Tensor) -> tf.Tensor:
-    """``[batch, frames, h, w, 3]`` to ``[frames, batch, h, w, 3]``; of bytes, a quarter of what numbers would be."""
-    return tf.transpose(clips, [1, 0, 2, 3, 4])
