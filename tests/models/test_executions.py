@@ -157,5 +157,7 @@ def test_streams_of_as_many_frames_share_no_trace():
     clips, architecture = tf.TensorSpec([2, 4, 16, 16, 3], tf.uint8), tf.TensorSpec([None], tf.int32)
     graph = tf.function(network).get_concrete_function(clips, architecture).graph.as_graph_def()
     calls = [node for node in graph.node if node.op == "PartitionedCall"]
-    sparse, dense = ({call.attr["f"].func.name for call in calls if name in call.name} for name in ("sparse_", "dense_"))
+    sparse, dense = (
+        {call.attr["f"].func.name for call in calls if stream in call.name} for stream in ("sparse_", "dense_")
+    )
     assert sparse and dense and not sparse & dense

@@ -1,5 +1,6 @@
 """Which devices a run uses."""
 
+import contextlib
 import signal
 
 import gin
@@ -11,7 +12,9 @@ STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 
 @gin.configurable
-def strategy(name: str = "one_device", devices: tuple[str, ...] | None = None, tpu: str = "") -> tf.distribute.Strategy:
+def strategy(
+    name: str = "one_device", devices: tuple[str, ...] | None = None, tpu: str = "", intra_op_threads: int = 0
+) -> tf.distribute.Strategy:
     """Makes the distribution strategy.
 
     Args:
@@ -19,10 +22,17 @@ def strategy(name: str = "one_device", devices: tuple[str, ...] | None = None, t
         described by the environment variable TF_CONFIG); "tpu".
       devices: device names for "one_device" and "mirrored", such as ``("GPU:0", "GPU:1")``; default: what is there.
       tpu: address or name of the TPU; empty for the local one.
+      intra_op_threads: how many of the processor's threads share one operation; 0: all, which large operations need.
+        With 1, the streams are computed side by side, which is faster where operations are small
+        (docs/performance.md). A process in which TensorFlow runs already keeps what it has.
 
     Raises:
-      UserError: no such strategy.
+      UserError: no such strategy, or no such number of threads.
     """
+    if intra_op_threads < 0:
+        raise UserError(f"strategy.intra_op_threads: expected 0 (all) or more, found {intra_op_threads}")
+    with contextlib.suppress(RuntimeError):  # TensorFlow runs already
+        tf.config.threading.set_intra_op_parallelism_threads(intra_op_threads)
     if name == "one_device":
         default = "GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0"
         device = devices[0] if devices else default
