@@ -1,11 +1,13 @@
 """What is measured in a process of its own."""
 
+import functools
 import os
 
 import pytest
+import tensorflow as tf
 
 from tsnet_tf.benchmark import growth, search_step
-from tsnet_tf.benchmark.machine import in_fresh_process
+from tsnet_tf.benchmark.machine import in_fresh_process, process_with_threads
 from tsnet_tf.space.table1 import table1
 
 
@@ -27,3 +29,10 @@ def test_a_small_training_step_and_a_small_joint_step_are_measured_there():
     )
     found = in_fresh_process(search_step.joint_step, space, 2, 1)
     assert found["samples"] == 1 and found["step"] > 0 and found["peak_gigabytes"] > 0.1
+
+
+def test_a_process_has_its_own_number_of_threads():
+    with process_with_threads(3, functools.partial, tf.config.threading.get_intra_op_parallelism_threads) as call:
+        assert call() == 3
+    with process_with_threads(1, functools.partial, divmod, 7) as call:
+        assert [call(2), call(3)] == [(3, 1), (2, 1)]

@@ -1,13 +1,14 @@
 """What a figure was measured on, and how two things are compared."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -79,6 +80,30 @@ def in_fresh_process(function: Callable[..., dict], *arguments) -> dict:
     """``function(*arguments)``, in a process of its own: memory starts anew."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
+
+
+@contextlib.contextmanager
+def process_with_threads(intra_op_threads: int, make: Callable[..., Callable], *arguments) -> Iterator[Callable]:
+    """``make(*arguments)``, a function, in a process where so many threads share an operation.
+
+    Each process has one number for all that it does.
+
+    Yields:
+      What calls that function there and waits for what it returns.
+    """
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context, _make, (intra_op_threads, make, arguments)) as pool:
+        yield lambda *given: pool.submit(_call, *given).result()
+
+
+def _make(intra_op_threads: int, make: Callable[..., Callable], arguments: tuple) -> None:
+    global _made
+    tf.config.threading.set_intra_op_parallelism_threads(intra_op_threads)
+    _made = make(*arguments)
+
+
+def _call(*given) -> object:
+    return _made(*given)
 
 
 def _processor() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tsnet_tf.benchmark import depthwise, pytorch, roofline
-from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, spread
+from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, process_with_threads, spread
 from tsnet_tf.benchmark.search_step import forward_pass, random_batch, training_step
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.folding import fold
@@ -19,6 +20,7 @@ from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity
 
 YARDSTICK, TWO_STREAMS = "x3d_s", "manual_tsnet_70"  # 1.96 and 2.01 GMACs
+SIDE_BY_SIDE = f"{TWO_STREAMS}, one thread per operation"
 LOGIT_TOLERANCE = 1e-3
 FELL = 0.8  # of a stored ratio
 _PAUSE = 0.25
@@ -26,6 +28,9 @@ _PAUSE = 0.25
 
 def inference(batch_sizes: Sequence[int], repeats: int, torch=None) -> list[dict]:
     """Clips per second with batch normalisation folded; PyTorch's model with the same weights, if it is given.
+
+    The model of two streams is measured twice: with all threads for every operation, as TensorFlow does it, and with
+    one for each, so that the streams are computed side by side.
 
     Returns:
       For each batch size: ``batch_size``, median clips per second of every model and the ``spread`` of ours, and median
@@ -39,16 +44,18 @@ def inference(batch_sizes: Sequence[int], repeats: int, torch=None) -> list[dict
     folded = {YARDSTICK: fold(ours), TWO_STREAMS: fold(TwoStreamModel(genotype.load(TWO_STREAMS)))}
     forward = {name: forward_pass(model) for name, model in folded.items()}
     rows = []
-    for batch_size in batch_sizes:
-        clips = {name: random_batch(model.space, batch_size)[0] for name, model in folded.items()}
-        actions: dict[str, Callable] = {
-            name: lambda call=call, given=clips[name]: call(given).numpy() for name, call in forward.items()
-        }
-        for layout, model in theirs.items():
-            given = pytorch.clips_as(torch, clips[YARDSTICK].numpy(), layout)
-            actions[f"PyTorch {layout}"] = lambda model=model, given=given: _without_gradient(torch, model, given)
-            _expect_same(actions[YARDSTICK](), actions[f"PyTorch {layout}"](), layout)
-        rows.append(_row(batch_size, actions, repeats))
+    with process_with_threads(1, _forward_of_batch, TWO_STREAMS) as side_by_side:
+        for batch_size in batch_sizes:
+            clips = {name: random_batch(model.space, batch_size)[0] for name, model in folded.items()}
+            actions: dict[str, Callable] = {
+                name: lambda call=call, given=clips[name]: call(given).numpy() for name, call in forward.items()
+            }
+            actions[SIDE_BY_SIDE] = lambda batch_size=batch_size: side_by_side(batch_size)
+            for layout, model in theirs.items():
+                given = pytorch.clips_as(torch, clips[YARDSTICK].numpy(), layout)
+                actions[f"PyTorch {layout}"] = lambda model=model, given=given: _without_gradient(torch, model, given)
+                _expect_same(actions[YARDSTICK](), actions[f"PyTorch {layout}"](), layout)
+            rows.append(_row(batch_size, actions, repeats))
     return rows
 
 
@@ -76,7 +83,10 @@ def ratios(repeats: int) -> dict[str, float]:
     layers = depthwise.measure(repeats)
     return {
         f"inference: {YARDSTICK}, share of the rate of matrix products": found[YARDSTICK] * gmacs[YARDSTICK] / rate,
-        f"inference: {TWO_STREAMS} / {YARDSTICK}, clips": 1 / found[f"{YARDSTICK} / {TWO_STREAMS}"],
+        **{
+            f"inference: {name} / {YARDSTICK}, clips": 1 / found[f"{YARDSTICK} / {name}"]
+            for name in (TWO_STREAMS, SIDE_BY_SIDE)
+        },
         # A gradient by features and one by weights are as many products as the forward pass, each.
         f"training: {YARDSTICK}, share of that rate": 3 * trained[YARDSTICK] * gmacs[YARDSTICK] / rate,
         **{
@@ -118,6 +128,13 @@ def _verdict(stored: float | None, found: float) -> str:
     if stored is None:
         return "new"
     return "fell" if found < FELL * stored else "rose" if found > stored / FELL else "as before"
+
+
+def _forward_of_batch(name: str) -> Callable[[int], np.ndarray]:
+    """The folded model's forward pass, as a function of the number of clips."""
+    model = fold(TwoStreamModel(genotype.load(name)))
+    forward, clips = forward_pass(model), functools.cache(lambda batch_size: random_batch(model.space, batch_size)[0])
+    return lambda batch_size: forward(clips(batch_size)).numpy()
 
 
 def _row(batch_size: int, actions: Mapping[str, Callable], repeats: int) -> dict:
