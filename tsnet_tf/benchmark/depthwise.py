@@ -14,7 +14,7 @@ from tsnet_tf.layers.depthwise_conv3d import depthwise_conv3d
 
 # Batch, frames, side, channels, temporal and spatial kernel: places of the searched models.
 SHAPES = ((2, 4, 20, 528, 3, 5), (2, 4, 20, 528, 1, 5), (2, 32, 20, 96, 3, 3), (2, 32, 40, 72, 5, 5))
-CHAINED = 6  # convolutions one after the other in a forward measurement, so that the call itself hardly counts
+CHAINED = 24  # convolutions one after the other in a forward measurement, so that the call itself hardly counts
 _PAUSE = 0.05
 
 
