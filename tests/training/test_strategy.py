@@ -1,5 +1,7 @@
 """The factory makes the strategy that gin names; what cannot run on this machine is replaced."""
 
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
@@ -82,3 +84,17 @@ def test_unknown_name_lists_the_known_ones():
 
 def test_default_works_here():
     assert strategy().num_replicas_in_sync == 1
+
+
+def test_threads_are_chosen_before_tensorflow_starts():
+    code = (
+        "import tensorflow as tf; from tsnet_tf.training.strategy import strategy; strategy(intra_op_threads=1); "
+        "tf.zeros([]); strategy(intra_op_threads=3); print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "1"  # TensorFlow keeps what it has, and that is no mistake
+
+
+def test_negative_threads_are_refused():
+    with pytest.raises(UserError, match=r"strategy.intra_op_threads: expected 0 \(all\) or more, found -1"):
+        strategy(intra_op_threads=-1)
