@@ -95,6 +95,7 @@ def test_threads_are_chosen_before_tensorflow_starts():
     assert found.stdout.strip() == "1"  # TensorFlow keeps what it has, and that is no mistake
 
 
-def test_negative_threads_are_refused():
-    with pytest.raises(UserError, match=r"strategy.intra_op_threads: expected 0 \(all\) or more, found -1"):
-        strategy(intra_op_threads=-1)
+@pytest.mark.parametrize("threads", [-1, 1.5, "one"])
+def test_what_is_no_number_of_threads_is_refused(threads):
+    with pytest.raises(UserError, match=rf"strategy.intra_op_threads: expected 0 \(all\) .* found {threads!r}"):
+        strategy(intra_op_threads=threads)

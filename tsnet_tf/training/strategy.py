@@ -29,8 +29,8 @@ def strategy(
     Raises:
       UserError: no such strategy, or no such number of threads.
     """
-    if intra_op_threads < 0:
-        raise UserError(f"strategy.intra_op_threads: expected 0 (all) or more, found {intra_op_threads}")
+    if not isinstance(intra_op_threads, int) or intra_op_threads < 0:
+        raise UserError(f"strategy.intra_op_threads: expected 0 (all) or a larger integer, found {intra_op_threads!r}")
     with contextlib.suppress(RuntimeError):  # TensorFlow runs already
         tf.config.threading.set_intra_op_parallelism_threads(intra_op_threads)
     if name == "one_device":
