@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "data": set(),
     "layers": {"space"},
     "models": {"space", "layers"},
+    "study": {"space", "search", "models", "data", "training", "evaluation", "report"},
     "search": {"space", "layers", "models", "data", "training", "evaluation", "report"},
     "training": {"space", "layers", "models", "data", "evaluation", "report"},
     "evaluation": {"space", "layers", "models", "data"},

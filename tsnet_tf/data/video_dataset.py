@@ -123,6 +123,13 @@ class VideoDataset:
         """Whether training clips are mixed, so that their labels are shares of several classes."""
         return self.mixup_alpha > 0 or self.cutmix_alpha > 0
 
+    def plain(self) -> VideoDataset:
+        """The same videos without augmentation: resized and cut as in a test with the centre crop's scale."""
+        side = self.test_short_side
+        return dataclasses.replace(
+            self, train_jitter=(side, side), flip=False, randaugment_layers=0, mixup_alpha=0.0, cutmix_alpha=0.0
+        )
+
     def labels(self) -> list[str]:
         """Returns the labels in the order of their indices.
 

@@ -168,7 +168,7 @@ def _step(run: Run) -> list[str]:
         number(s["params_m"], f"{s['params_m']:.3g}"),
         f"{number(start, f'{start:.1f}')} \u2192 {number(end, f'{end:.1f}')}",
         number(s["seconds"], f"{s['seconds']:.0f}"),
-        number(s["val_top1"], f"{100 * s['val_top1']:.1f}"),
+        number(s["test_top1"], f"{100 * s['test_top1']:.1f}"),
     ]
 
 

@@ -138,8 +138,8 @@ def _points(run: Run) -> list[trade_off.Point]:
     """The run in the trade-off plot: with its evaluation, or a search step with the one view it was measured with."""
     if run.evaluation:
         return [trade_off.Point(run.name, run.evaluation["gmacs_per_video"], 100 * run.evaluation["top1"])]
-    if run.summary and "val_top1" in run.summary and _is_of_one_view(run):
-        return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["val_top1"])]
+    if run.summary and "test_top1" in run.summary and _is_of_one_view(run):
+        return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["test_top1"])]
     return []
 
 

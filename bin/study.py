@@ -1,0 +1,21 @@
+"""Trains what a search has found beside random, hand-made and single-stream models of the same cost, and compares them.
+
+  python bin/study.py --gin_file=gin/study/graded.gin --workdir=runs/study
+
+Run the same command again to go on after an interruption, or on another machine that sees the folder to share the work.
+"""
+
+from tsnet_tf import cli
+from tsnet_tf.errors import UserError
+
+
+def main() -> None:
+    from tsnet_tf.study import study, tables
+
+    if not cli.WORKDIR.value:
+        raise UserError("expected --workdir=DIR, found none")
+    tables.show(study.study(workdir=cli.WORKDIR.value), cli.WORKDIR.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)
