@@ -24,6 +24,9 @@ def main() -> None:
         f"Final model: {final['gmacs']:.4g} GMACs per view, {final['params_m']:.3g} M parameters, "
         f"top-1 {100 * final['top1']:.1f} %, top-5 {100 * final['top5']:.1f} % ({final['views']})"
     )
+    for name in ("hand_made", "random"):
+        if f"{name}_top1" in final:
+            console.say(f"{name.replace('_', '-')} at the same cost: top-1 {100 * final[f'{name}_top1']:.1f} %")
     console.say(f"Run folder: {cli.WORKDIR.value}   Curves: tensorboard --logdir {cli.WORKDIR.value}")
 
 

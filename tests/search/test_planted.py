@@ -112,7 +112,7 @@ def test_finds_what_is_planted_within_the_budget(settings):
     random = random_search(space, target, 0, steps * SAMPLES, settings.get("signal", 0.5))
     print(f"\n{settings}: {found}\nrandom search: {random}")
     assert 0.85 < found["selected_cost"] <= 1 + 1e-6
-    assert found["selected_utility"] > random + 0.05
+    assert found["selected_utility"] > random + 0.4
 
 
 @pytest.mark.slow

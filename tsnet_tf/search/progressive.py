@@ -1,11 +1,12 @@
 """The whole way in order: search steps, training, evaluation; each a fresh process, each resumable."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gin
 import tensorflow as tf
@@ -39,9 +40,10 @@ def progressive(
     binaries: str,
     steps: Sequence[str] = gin.REQUIRED,
     training: str = gin.REQUIRED,
+    comparison: str | None = None,
     views: str = "10-center",
 ) -> dict:
-    """Runs the search steps one after the other, then trains and evaluates what they found.
+    """Runs the search steps one after the other, then trains and evaluates what they found, and what it has to beat.
 
     Finished parts are not run again, and an unfinished one goes on from its last checkpoint: running the same command
     again continues. SIGTERM and SIGINT are passed on to the part that runs.
@@ -49,9 +51,11 @@ def progressive(
     Args:
       workdir: folder of the whole; every part has a run folder in it, named as its gin file.
       bindings: gin bindings that every part gets.
-      binaries: folder of ``search.py``, ``train.py`` and ``evaluate.py``.
+      binaries: folder of ``search.py``, ``train.py``, ``evaluate.py`` and ``study.py``.
       steps: gin files of the search steps, in order.
       training: gin file of the training from scratch.
+      comparison: gin file of a study with the hand-made and random architectures that are trained beside it, at the
+        cost of what was found; None for none.
       views: protocol of the final evaluation.
 
     Returns:
@@ -97,6 +101,7 @@ def progressive(
         run("evaluate.py", f"--workdir={folder}", f"--views={views}")
     trained = run_folder.summary_of(folder)
     evaluation = run_folder.read_json(evaluated)
+    others = _compared(workdir, comparison, trained["gmacs"], views, run) if comparison else {}
     parts = [*summaries, trained, evaluation]
     summary = {
         "steps": summaries,
@@ -107,12 +112,26 @@ def progressive(
             "views": views,
             "top1": evaluation["top1"],
             "top5": evaluation["top5"],
+            **others,
         },
         # What the parts took, also those of an earlier attempt; start-up and waiting are in the difference.
         "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in parts)),
     }
     atomic.write_json(os.path.join(workdir, run_folder.SUMMARY), summary)
     return summary
+
+
+def _compared(workdir: str, comparison: str, gmacs: float, views: str, run: Callable[..., None]) -> dict[str, float]:
+    """Top-1 of the hand-made architecture, and the mean of the random ones, at the same cost."""
+    console.say(f"\nHand-made and random architectures at {gmacs:.4g} GMACs: {comparison}")
+    folder = os.path.join(workdir, "comparison")
+    settings = (f"study.target_gmacs = {gmacs!r}", f"study.views = '{views}'")
+    run("study.py", f"--gin_file={comparison}", f"--workdir={folder}", *(f"--gin_bindings={s}" for s in settings))
+    with tf.io.gfile.GFile(os.path.join(folder, "study.jsonl")) as file:
+        rows = [json.loads(line) for line in file.read().splitlines()]
+    accuracies = {origin: [row["top1"] for row in rows if row["origin"] == origin] for origin in ("hand", "random")}
+    names = {"hand": "hand_made_top1", "random": "random_top1"}
+    return {names[origin]: sum(found) / len(found) for origin, found in accuracies.items() if found}
 
 
 def _run(command: Sequence[str]) -> None:

@@ -68,7 +68,7 @@ def _uniform(stream: Stream, width: float, fuses: bool) -> Stream:
                 group,
                 temporal_kernel=(KERNEL,),
                 spatial_kernel=(KERNEL,),
-                channels=(max(2, int(width * max(group.channels) + 0.5)),),
+                channels=(max(2, 2 * int(width * max(group.channels) / 2 + 0.5)),),
                 expansion=(EXPANSION,),
                 fusion=(FUSION if fuses and ends_stage else "none",),
                 attention=(False,),
