@@ -20,7 +20,8 @@ _FEWEST_AFTER = 4  # steps
 class Environment(Protocol):
     """What is used of Meta-World's environments."""
 
-    hand_init_pos: np.ndarray
+    hand_init_pos: np.ndarray  # metres [3]
+    data: object  # with ``qpos``, the positions of all joints and objects
 
     def seed(self, seed: int) -> object: ...
 

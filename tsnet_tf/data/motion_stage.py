@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class Stage:
 
     def __init__(self, task: str, size: int):
         check_installed()
+        warnings.filterwarnings("ignore", message="Constant.s. may be too high")  # the experts', at every step
         import mujoco
         from metaworld.env_dict import ALL_V3_ENVIRONMENTS
         from metaworld.policies import ENV_POLICY_MAP

@@ -6,13 +6,14 @@ in all classes alike, and every split has seeds of its own.
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import av
 import numpy as np
@@ -27,16 +28,20 @@ from tsnet_tf.errors import UserError
 # First seed of each split. Splits can grow, up to the next one's seeds, and what is filmed stays what it is.
 SPLITS = {"train": 0, "validation": 100_000, "test": 200_000}
 MOST_SEEDS = 100_000  # of a split
+_ALL_SEEDS = 600_000  # no look is drawn by the seeds of two data sets
 
 ANNOTATIONS = "annotations.csv"
 SETTINGS = "settings.json"
 _FORMAT = "tsnet_tf motion videos 1"  # count up whenever the same settings give other pixels
 _FRAME_RATE = 15
 _TRIES = 6  # a seed's task is drawn anew when the expert fails
-_SEEDS_AT_ONCE = 12  # filmed by one process before it looks for another task
+_FILMS_IN_TURN = 24  # of a task, before the next one is set up
 
 # Every frame is coded alone, so that a film that runs backwards has exactly the same frames.
 _ENCODER = {"preset": "ultrafast", "qp": "16", "g": "1", "bf": "0", "threads": "1"}
+
+
+_stages: dict[tuple, motion_stage.Stage] = {}  # one at most: the last that this process has set up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +115,7 @@ def make_motion_videos(
         _write_text(os.path.join(output, SETTINGS), json.dumps(_described(settings), indent=2) + "\n")
         for folder in {os.path.dirname(path) for film in missing for path in film.paths().values()}:
             os.makedirs(os.path.join(output, folder), exist_ok=True)
-        _film_all(output, settings, missing, len(wanted), processes, stage)
+        _film_all(output, settings, _in_turn(missing), len(wanted), processes, stage)
     there = [film for film in wanted if _is_there(output, film)]
     rows = sorted((path, label, film.split) for film in there for label, path in film.paths().items())
     text = "".join(f"{','.join(row)}\n" for row in [("path", "label", "split"), *rows])
@@ -130,7 +135,7 @@ def film_one(stage: motion_stage.Stage, film: Film, settings: Settings) -> np.nd
         random = np.random.default_rng([settings.seed, film.seed, TASKS.index(film.task), attempt])
         episode = stage.perform(random)
         if episode is not None:
-            look = draw_look(settings.seed * 2 * len(SPLITS) * MOST_SEEDS + film.seed)
+            look = draw_look(settings.seed * _ALL_SEEDS + film.seed)
             frames = stage.film(cut(episode, settings.frames, random), look)
             return expose(frames, look, random)
     return None
@@ -154,52 +159,50 @@ def write_video(path: str, frames: np.ndarray) -> None:
         raise
 
 
-def _film_all(output, settings, missing: Sequence[Film], total: int, processes, stage) -> None:
-    title, done = "motion videos", total - len(missing)
-    with console.progress(title, total, done) as bar:
+def _film_all(output: str, settings: Settings, missing: Sequence[Film], total: int, processes, stage) -> None:
+    with console.progress("motion videos", total, total - len(missing)) as bar:
         if processes == 1:
-            for part in _parts(missing):
-                for _ in _film_part(output, settings, part, stage):
-                    bar.advance()
+            for film in missing:
+                _film_to_disk(output, settings, film, stage)
+                bar.advance()
             return
         # "spawn" also works where the calling process runs threads (TensorFlow), which "fork" does not survive.
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
-            futures = [pool.submit(_film_part_whole, output, settings, part, stage) for part in _parts(missing)]
+            futures = [pool.submit(_film_to_disk, output, settings, film, stage) for film in missing]
             try:
                 for future in concurrent.futures.as_completed(futures):
-                    bar.advance(future.result())
+                    future.result()
+                    bar.advance()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def _parts(missing: Sequence[Film]) -> list[list[Film]]:
-    """Films of the same task, some at a time, so that all tasks get on alike."""
-    rounds: dict[tuple[int, str], list[Film]] = {}
-    counted: dict[str, int] = {}
+def _in_turn(missing: Sequence[Film]) -> list[Film]:
+    """Sorts films so that few stages are set up, and yet all tasks get on alike."""
+    counted: collections.Counter[str] = collections.Counter()
+    places = []
     for film in missing:
-        number = counted[film.task] = counted.get(film.task, -1) + 1
-        rounds.setdefault((number // _SEEDS_AT_ONCE, film.task), []).append(film)
-    return [rounds[key] for key in sorted(rounds)]
+        places.append((counted[film.task] // _FILMS_IN_TURN, film.task))
+        counted[film.task] += 1
+    return [film for _, film in sorted(zip(places, missing, strict=True), key=lambda pair: pair[0])]
 
 
-def _film_part_whole(*arguments) -> int:
-    return sum(1 for _ in _film_part(*arguments))
+def _film_to_disk(output: str, settings: Settings, film: Film, stage) -> None:
+    frames = film_one(_set_up(stage, film.task, settings.size), film, settings)
+    if frames is not None:
+        for path, shown in zip(film.paths().values(), (frames, frames[::-1]), strict=False):
+            write_video(os.path.join(output, path), shown)
 
 
-def _film_part(output: str, settings: Settings, part: Sequence[Film], make_stage) -> Iterator[None]:
-    stage = make_stage(part[0].task, settings.size)
-    try:
-        for film in part:
-            frames = film_one(stage, film, settings)
-            if frames is not None:
-                directions = (frames, frames[::-1])
-                for path, frames in zip(film.paths().values(), directions, strict=False):
-                    write_video(os.path.join(output, path), frames)
-            yield
-    finally:
-        stage.close()
+def _set_up(stage, task: str, size: int):
+    """The stage of a task; a process keeps the last one."""
+    if (stage, task, size) not in _stages:
+        while _stages:
+            _stages.popitem()[1].close()
+        _stages[stage, task, size] = stage(task, size)
+    return _stages[stage, task, size]
 
 
 def _is_there(output: str, film: Film) -> bool:
