@@ -120,7 +120,8 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
     trainings = [run for run in runs if not run.search]
     parts = []
     if finals:
-        columns = ("folder", TOP1, "hand-made, same cost", "random, same cost", TOP5, "views", "GMACs per view", "params M", "minutes in all")
+        columns = ("folder", TOP1, "hand-made, same cost", "random, same cost", TOP5, "views")
+        columns += ("GMACs per view", "params M", "minutes in all")
         title = "The final model" if len(finals) == 1 else "The final models"
         parts.append(_table(title, columns, [_final(*item) for item in finals.items()]))
     if searches:
