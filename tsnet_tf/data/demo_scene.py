@@ -26,7 +26,7 @@ import itertools
 
 import numpy as np
 
-TEXTURES = ("checks", "rings", "spokes", "stripes")
+TEXTURES = ("bars", "checks", "rings", "stripes")
 MOTIONS = ("sway", "bob", "pulse")  # to the left and right, up and down, in size: the order of a pose's three numbers
 ORDERS = tuple(itertools.permutations(MOTIONS, 2))  # first motion, second motion
 DIFFICULTIES = (1, 2, 3, 4, 5)
@@ -36,15 +36,14 @@ FRAMES = 40
 FRAME_RATE = 30
 PERIOD = 16  # source frames: 8 dense frames at stride 2, 1 sparse frame at stride 16
 
-OBJECTS = 3  # the first has the texture
-_RADIUS = 8.0  # pixels
+OBJECTS = 2  # the first has the texture
+_RADIUS = 10.0  # pixels
 _RING = 11.0  # pixels from the middle, where the objects stand at equal distances from one another
 _SWING = (5.0, 5.0, 0.4)  # pixels, pixels, natural logarithm of the size
-_SMALLEST_SWING = 0.6  # part of the swing, drawn for each object and motion
+_SMALLEST_SWING = 0.7  # part of the swing, drawn for each object and motion
 _PLACE_SPREAD = 1.5  # pixels
-_SMALLEST_CONTRAST = 0.3
-_TEXTURE_WAVE = 6.5  # pixels
-_SPOKES = 5
+_SMALLEST_CONTRAST = 0.5
+_TEXTURE_WAVE = 8.0  # pixels
 _SWITCH_SPREAD = 2.0  # source frames around the middle of the video
 _BACKGROUND_SPEED = 0.25  # pixels per source frame
 _BACKGROUND_WAVES = 4
@@ -71,9 +70,9 @@ class Noise:
 def noise(difficulty: int) -> Noise:
     """Returns the noise of a level, one of `DIFFICULTIES`; all of it grows in proportion to the level."""
     return Noise(
-        tremble=(0.4 * difficulty, 0.4 * difficulty, 0.03 * difficulty),
-        grain=0.12 * difficulty,
-        pixel=4.0 * difficulty,
+        tremble=(0.2 * difficulty, 0.2 * difficulty, 0.015 * difficulty),
+        grain=0.06 * difficulty,
+        pixel=2.0 * difficulty,
     )
 
 
@@ -118,14 +117,16 @@ def draw_scene(random: np.random.Generator) -> Scene:
     """Draws a scene. Texture and order are no arguments: nothing here can depend on them."""
     around = random.uniform(0.0, 2 * np.pi) + np.arange(OBJECTS) * 2 * np.pi / OBJECTS
     place = _RING * np.stack([np.cos(around), np.sin(around)], 1) + random.uniform(-1, 1, (OBJECTS, 2)) * _PLACE_SPREAD
+    swing = random.uniform(_SMALLEST_SWING, 1.0, (OBJECTS, 3))
+    swing[1:] *= random.uniform(0.0, 1.0, (OBJECTS - 1, 1))
     return Scene(
         rest=np.concatenate([place, random.uniform(-0.1, 0.1, (OBJECTS, 1))], 1),
-        swing=random.uniform(_SMALLEST_SWING, 1.0, (OBJECTS, 3)) * _SWING,
+        swing=swing * _SWING,
         phase=random.uniform(0.0, 2 * np.pi, (OBJECTS, 3)),
         switch=FRAMES / 2 + random.uniform(-1.0, 1.0) * _SWITCH_SPREAD,
         other_orders=random.integers(1, len(ORDERS), OBJECTS - 1),
         tint=np.stack([_color(random, (0.2, 0.8), (0.8, 1.0)) for _ in range(OBJECTS)]),
-        angle=random.uniform(0.0, 2 * np.pi, OBJECTS),
+        angle=random.uniform(-0.2, 0.2, OBJECTS),
         contrast=random.uniform(_SMALLEST_CONTRAST, 1.0),
         texture_phase=random.uniform(0.0, 2 * np.pi, 2),
         grain=np.stack([_waves(random, _GRAIN_WAVES, 0.8 * _TEXTURE_WAVE, 1.6 * _TEXTURE_WAVE) for _ in range(OBJECTS)]),
@@ -235,8 +236,8 @@ def _texture(
         wave = 1.5 * np.cos(frequency * along + first) * np.cos(frequency * across + second)
     elif texture == "rings":
         wave = np.cos(frequency * distance + first)
-    elif texture == "spokes":
-        wave = np.cos(_SPOKES * np.arctan2(across, along) + first)
+    elif texture == "bars":
+        wave = np.cos(frequency * across + first)
     else:
         raise ValueError(f"Expected a texture among {TEXTURES}; received {texture!r}")
     return np.clip(1.5 * wave, -1.0, 1.0)
