@@ -1,13 +1,13 @@
 """What a demo video shows: objects that move one way and then another, as numbers and as pixels.
 
-The label is a texture and an order of two motions: "stripes_sway_then_bob" is a video in which the striped object sways
-and then bobs. Beside it are objects without texture that make motions of other orders. So a label needs appearance
+The label is a texture and an order of two motions: "stripes_sway_then_blink" is a video in which the striped object sways
+and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs appearance
 (which texture is there, and on which object), motion (what that object does) and time (what it does first). That no
 less will do is a matter of how a video is drawn, and is tested:
 
 * **Only the texture names the object.** Place, size, tint, swing and grain of all objects are draws of one distribution.
-* **A single pose says nothing about the order.** Every object always has all three oscillations (horizontal and
-  vertical place, size), each with its own uniform phase; the motion only decides *which one of the phases advances*.
+* **A single pose says nothing about the order.** Every object always has all three oscillations (place, size,
+  brightness), each with its own uniform phase; the motion only decides *which one of the phases advances*.
   At any one instant the poses have therefore exactly the same joint distribution for all orders.
 * **Two poses half a clip apart say next to nothing**: the motions have a period of `PERIOD` source frames, the distance
   between two sparse frames.
@@ -27,7 +27,7 @@ import itertools
 import numpy as np
 
 TEXTURES = ("bars", "checks", "rings", "stripes")
-MOTIONS = ("sway", "bob", "pulse")  # to the left and right, up and down, in size: the order of a pose's three numbers
+MOTIONS = ("sway", "pulse", "blink")  # in place, size and brightness: the order of a pose's three numbers
 ORDERS = tuple(itertools.permutations(MOTIONS, 2))  # first motion, second motion
 DIFFICULTIES = (1, 2, 3, 4, 5)
 
@@ -37,12 +37,13 @@ FRAME_RATE = 30
 PERIOD = 16  # source frames: 8 dense frames at stride 2, 1 sparse frame at stride 16
 
 OBJECTS = 2  # the first has the texture
-_RADIUS = 10.0  # pixels
-_RING = 11.0  # pixels from the middle, where the objects stand at equal distances from one another
-_SWING = (5.0, 5.0, 0.4)  # pixels, pixels, natural logarithm of the size
+_RADIUS = 9.0  # pixels
+_RING = 10.5  # pixels from the middle, where the objects stand at equal distances from one another
+_SWING = (6.5, 0.5, 0.4)  # pixels, natural logarithms of size and brightness
 _SMALLEST_SWING = 0.7  # part of the swing, drawn for each object and motion
 _PLACE_SPREAD = 1.5  # pixels
-_SMALLEST_CONTRAST = 0.5
+_REST_SPREAD = (0.0, 0.1, 0.05)  # of a pose's centre, in its units
+_SMALLEST_CONTRAST = 0.6
 _TEXTURE_WAVE = 8.0  # pixels
 _SWITCH_SPREAD = 2.0  # source frames around the middle of the video
 _BACKGROUND_SPEED = 0.25  # pixels per source frame
@@ -60,19 +61,22 @@ class Noise:
       tremble: standard deviation of the pose, new in each frame [3], in the pose's units.
       grain: strength of the pattern that every object has, beside 1 for a texture of full contrast.
       pixel: standard deviation, grey levels.
+      company: largest swing of the other objects, as a part of what the textured one's may be.
     """
 
     tremble: tuple[float, float, float]
     grain: float
     pixel: float
+    company: float
 
 
 def noise(difficulty: int) -> Noise:
     """Returns the noise of a level, one of `DIFFICULTIES`; all of it grows in proportion to the level."""
     return Noise(
-        tremble=(0.2 * difficulty, 0.2 * difficulty, 0.015 * difficulty),
+        tremble=(0.2 * difficulty, 0.015 * difficulty, 0.015 * difficulty),
         grain=0.06 * difficulty,
         pixel=2.0 * difficulty,
+        company=0.2 * difficulty,
     )
 
 
@@ -81,7 +85,8 @@ class Scene:
     """Everything that is random in one video but for its noise, drawn without knowing the class.
 
     Attributes:
-      rest: centre of each oscillation [objects, 3]: x and y in pixels from the middle, log size.
+      middle: x and y of each object in pixels from the middle of the picture [objects, 2].
+      rest: centre of each oscillation [objects, 3]: x in pixels from there, log size, log brightness.
       swing: amplitude of each oscillation [objects, 3], same units.
       phase: phase of each oscillation at frame 0 [objects, 3], radians.
       switch: frame at which the second motion follows the first.
@@ -97,6 +102,7 @@ class Scene:
       background_drift: x and y in pixels per source frame [2].
     """
 
+    middle: np.ndarray
     rest: np.ndarray
     swing: np.ndarray
     phase: np.ndarray
@@ -113,19 +119,20 @@ class Scene:
     background_drift: np.ndarray
 
 
-def draw_scene(random: np.random.Generator) -> Scene:
+def draw_scene(random: np.random.Generator, noise: Noise) -> Scene:
     """Draws a scene. Texture and order are no arguments: nothing here can depend on them."""
     around = random.uniform(0.0, 2 * np.pi) + np.arange(OBJECTS) * 2 * np.pi / OBJECTS
-    place = _RING * np.stack([np.cos(around), np.sin(around)], 1) + random.uniform(-1, 1, (OBJECTS, 2)) * _PLACE_SPREAD
+    middle = _RING * np.stack([np.cos(around), np.sin(around)], 1) + random.uniform(-1, 1, (OBJECTS, 2)) * _PLACE_SPREAD
     swing = random.uniform(_SMALLEST_SWING, 1.0, (OBJECTS, 3))
-    swing[1:] *= random.uniform(0.0, 1.0, (OBJECTS - 1, 1))
+    swing[1:] *= noise.company * random.uniform(0.0, 1.0, (OBJECTS - 1, 1))
     return Scene(
-        rest=np.concatenate([place, random.uniform(-0.1, 0.1, (OBJECTS, 1))], 1),
+        middle=middle,
+        rest=random.uniform(-1.0, 1.0, (OBJECTS, 3)) * _REST_SPREAD - [0.0, 0.0, _SWING[2]],
         swing=swing * _SWING,
         phase=random.uniform(0.0, 2 * np.pi, (OBJECTS, 3)),
         switch=FRAMES / 2 + random.uniform(-1.0, 1.0) * _SWITCH_SPREAD,
         other_orders=random.integers(1, len(ORDERS), OBJECTS - 1),
-        tint=np.stack([_color(random, (0.2, 0.8), (0.8, 1.0)) for _ in range(OBJECTS)]),
+        tint=np.stack([_color(random, (0.1, 0.5), (0.8, 1.0)) for _ in range(OBJECTS)]),
         angle=random.uniform(-0.2, 0.2, OBJECTS),
         contrast=random.uniform(_SMALLEST_CONTRAST, 1.0),
         texture_phase=random.uniform(0.0, 2 * np.pi, 2),
@@ -150,7 +157,7 @@ def orders(scene: Scene, order: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 def poses(scene: Scene, order: tuple[str, str]) -> np.ndarray:
-    """Returns the poses in every frame, without tremble [frames, objects, 3]: x, y (pixels from the middle), log size."""
+    """Returns the poses in every frame [frames, objects, 3]: x (pixels from its place), log size, log brightness."""
     frame = np.arange(FRAMES) + 0.5
     phase = np.tile(scene.phase, (FRAMES, 1, 1))
     speed = 2 * np.pi / PERIOD
@@ -192,9 +199,9 @@ def _render_frames(
     behind = _background(scene, x, y, chosen)
     image = [behind + np.float32(color) for color in scene.background]
     for number in scene.depth:
-        object_x, object_y, log_size = pose[:, number].T[:, :, None, None]
-        size = np.exp(log_size)
-        shifted_x, shifted_y = (x - object_x) / size, (y - object_y) / size
+        aside, log_size, log_brightness = pose[:, number].T[:, :, None, None]
+        size, (middle_x, middle_y) = np.exp(log_size), scene.middle[number].astype(np.float32)
+        shifted_x, shifted_y = (x - middle_x - aside) / size, (y - middle_y) / size
         distance = np.hypot(shifted_x, shifted_y)
         covered = np.clip(0.5 + size * (_RADIUS - distance), 0.0, 1.0)
         cos, sin = np.float32(np.cos(scene.angle[number])), np.float32(np.sin(scene.angle[number]))
@@ -202,7 +209,7 @@ def _render_frames(
         pattern = np.float32(noise.grain) * _grain(scene.grain[number], along, across)
         if number == 0:
             pattern += np.float32(scene.contrast) * _texture(texture, along, across, distance, scene.texture_phase)
-        ink = covered * (0.6 + 0.4 * np.clip(pattern, -1.0, 1.0))
+        ink = covered * np.exp(log_brightness) * (0.6 + 0.4 * np.clip(pattern, -1.0, 1.0))
         for channel in range(3):
             image[channel] = image[channel] * (1.0 - covered) + ink * np.float32(scene.tint[number, channel])
     grain = random.standard_normal(size=behind.shape, dtype=np.float32) * np.float32(noise.pixel)

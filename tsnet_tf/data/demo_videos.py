@@ -100,8 +100,9 @@ def draw_video(seed: int, difficulty: int, video: Video) -> np.ndarray:
     """
     key = [seed, SPLITS.index(video.split), KINDS.index((video.texture, video.order)), video.index]
     random = np.random.default_rng(key)
-    scene = demo_scene.draw_scene(random)
-    return demo_scene.render(scene, video.texture, video.order, demo_scene.noise(difficulty), random)
+    noise = demo_scene.noise(difficulty)
+    scene = demo_scene.draw_scene(random, noise)
+    return demo_scene.render(scene, video.texture, video.order, noise, random)
 
 
 def write_video(path: str, frames: np.ndarray) -> None:
