@@ -4,7 +4,7 @@ import pytest
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.space.cost import complexity
-from tsnet_tf.space.hand_made import SINGLE_STREAMS, hand_made, single_stream
+from tsnet_tf.space.hand_made import SINGLE_STREAMS, hand_made, hand_made_within, single_stream
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import is_genotype
 
@@ -43,3 +43,13 @@ def test_single_streams_cost_about_the_same_with_their_own_frames(kind):
 def test_a_budget_below_the_narrowest_is_refused():
     with pytest.raises(UserError, match=r"expected at least 0\.0\d+ GMACs for 'table1_hand_made', found 1e-05"):
         hand_made(table1(**DEMO), 1e-5)
+
+
+def test_within_a_space_only_its_candidates_are_taken():
+    space = table1(**DEMO)
+    model = hand_made_within(space, 0.012)
+    assert 0.8 * 0.012 <= complexity(model).gmacs <= 0.012
+    assert {g.temporal_kernel + g.spatial_kernel + g.expansion for s in model.streams for g in s.groups} == {(3, 3, 4.5)}
+    for stream, whole in zip(model.streams, space.streams, strict=True):
+        assert all(g.channels[0] in w.channels for g, w in zip(stream.groups, whole.groups, strict=True))
+    assert [g.fusion[0] for g in model.sparse.groups] == ["none", "time_strided_conv"] * 4

@@ -136,7 +136,9 @@ def draw_scene(random: np.random.Generator, noise: Noise) -> Scene:
         angle=random.uniform(-0.2, 0.2, OBJECTS),
         contrast=random.uniform(_SMALLEST_CONTRAST, 1.0),
         texture_phase=random.uniform(0.0, 2 * np.pi, 2),
-        grain=np.stack([_waves(random, _GRAIN_WAVES, 0.8 * _TEXTURE_WAVE, 1.6 * _TEXTURE_WAVE) for _ in range(OBJECTS)]),
+        grain=np.stack(
+            [_waves(random, _GRAIN_WAVES, 0.8 * _TEXTURE_WAVE, 1.6 * _TEXTURE_WAVE) for _ in range(OBJECTS)]
+        ),
         depth=random.permutation(OBJECTS),
         background=tuple(_color(random, (0.1, 0.5), (0.1, 0.3))),
         waves=np.concatenate(
@@ -167,9 +169,7 @@ def poses(scene: Scene, order: tuple[str, str]) -> np.ndarray:
     return scene.rest + scene.swing * np.sin(phase)
 
 
-def render(
-    scene: Scene, texture: str, order: tuple[str, str], noise: Noise, random: np.random.Generator
-) -> np.ndarray:
+def render(scene: Scene, texture: str, order: tuple[str, str], noise: Noise, random: np.random.Generator) -> np.ndarray:
     """Draws the video.
 
     Args:
@@ -258,8 +258,6 @@ def _waves(random: np.random.Generator, number: int, shortest: float, longest: f
     return np.stack([frequency * np.cos(direction), frequency * np.sin(direction), phase], axis=1)
 
 
-def _color(
-    random: np.random.Generator, saturation: tuple[float, float], brightness: tuple[float, float]
-) -> np.ndarray:
+def _color(random: np.random.Generator, saturation: tuple[float, float], brightness: tuple[float, float]) -> np.ndarray:
     """Draws a colour of any hue, RGB in [0, 1]."""
     return np.array(colorsys.hsv_to_rgb(random.uniform(), random.uniform(*saturation), random.uniform(*brightness)))

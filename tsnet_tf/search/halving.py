@@ -35,13 +35,13 @@ def halve(
 ) -> tuple[TwoStreamModel, str]:
     """Trains candidates, round after round, and keeps those with the least validation log-loss.
 
-    Every training begins with random weights and has the whole schedule, so that rounds need not agree about it. What
-    has been measured is in ``halving/rounds.json``; a run that is stopped goes on from there.
+    Every training begins with the weights that ``make`` gives and has the whole schedule, so that rounds need not agree
+    about it. What has been measured is in ``halving/rounds.json``; a run that is stopped goes on from there.
 
     Args:
       genotypes: candidates, those with the highest hopes first.
       rounds: ``(candidates, epochs)`` of each round, the first over as many of ``genotypes``.
-      make: an untrained model.
+      make: the model of a candidate before its training.
       settings: of the search (`tsnet_tf.search.step.SearchSettings`).
       strategy: how the work is spread.
       workdir: run folder of the search.

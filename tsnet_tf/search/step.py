@@ -23,7 +23,7 @@ from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.genotype import dumps
-from tsnet_tf.space.hand_made import hand_made
+from tsnet_tf.space.hand_made import hand_made_within
 from tsnet_tf.space.two_stream import (
     Space,
     choices,
@@ -67,8 +67,9 @@ class SearchSettings:
         the validation videos, the most probable one among them; their front is left in ``front.json``. 0: the most
         probable one is taken unmeasured.
       rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
-        trained by itself, from random weights (see `tsnet_tf.search.halving`). The weights of the winner are kept.
-      hand_made: whether the hand-made architecture of the same cost is among those that are trained by themselves.
+        trained by itself, from the shared weights (see `tsnet_tf.search.halving`). The winner's weights are kept.
+      hand_made: whether the hand-made architecture of this space and target is among them
+        (`tsnet_tf.space.hand_made.hand_made_within`).
       dataset: the videos.
       train_splits: for the weights.
       validation_splits: for the indicator that moves alpha, and for every choice between architectures.
@@ -170,14 +171,13 @@ class _Task:
             notes=(f"Found by the search step '{name}': {how}; target {self.target:g} {self.cost_model.unit}.",),
         )
 
-    def fixed(self, genotype: Space, inherits: bool = True) -> TwoStreamModel:
-        """The model of one architecture, with the supernet's weights or with random ones."""
+    def fixed(self, genotype: Space) -> TwoStreamModel:
+        """The model of one architecture, with the supernet's weights."""
         with self.strategy.scope(), precision():
             network = TwoStreamModel(
                 genotype, synchronized=self.settings.synchronized, branch_gamma=self.settings.branch_gamma
             )
-            if inherits:
-                inherit(network, self.model.network)
+            inherit(network, self.model.network)
         return network
 
 
@@ -285,11 +285,11 @@ def _select(task: _Task) -> tuple[TwoStreamModel, str]:
     if own.rounds:
         if own.hand_made:
             gmacs = task.target if task.cost_model is GMACS else complexity(genotypes[0]).gmacs
-            genotypes.insert(0, hand_made(_space(own, task.labels), gmacs))
+            genotypes.insert(0, hand_made_within(task.space, gmacs))
         return halving.halve(
             genotypes,
             own.rounds,
-            lambda genotype: task.fixed(genotype, inherits=False),
+            task.fixed,
             own,
             task.strategy,
             task.workdir,

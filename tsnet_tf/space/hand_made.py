@@ -9,7 +9,7 @@ from typing import Literal
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.space.cost import complexity
-from tsnet_tf.space.two_stream import Space, Stream
+from tsnet_tf.space.two_stream import Space, Stream, Value, pick, values_of, variables
 from tsnet_tf.space.validation import validate
 
 KERNEL, EXPANSION, FUSION = 3, 4.5, "time_strided_conv"
@@ -29,9 +29,23 @@ def hand_made(space: Space, gmacs: float) -> Space:
       UserError: even the narrowest costs more.
     """
 
+    return _widest(lambda width: _two_streams(space, width), gmacs)
+
+
+def hand_made_within(space: Space, gmacs: float) -> Space:
+    """The same rule with the candidates of ``space`` that come nearest, so that shared weights fit it.
+
+    Args:
+      space, gmacs: as for `hand_made`. Where a choice is closed, its value is kept.
+
+    Raises:
+      UserError: even the narrowest costs more.
+    """
+
     def at(width: float) -> Space:
-        streams = tuple(_uniform(stream, width, fuses=index == 0) for index, stream in enumerate(space.streams))
-        return dataclasses.replace(space, name=f"{space.name}_hand_made", streams=streams, notes=())
+        drawn = values_of(_two_streams(space, width))
+        values = {choice.label: _nearest(choice.values, drawn[choice.label]) for choice in variables(space)}
+        return dataclasses.replace(pick(space, values), name=f"{space.name}_hand_made", notes=())
 
     return _widest(at, gmacs)
 
@@ -57,6 +71,18 @@ def single_stream(space: Space, kind: SingleStream, gmacs: float) -> Space:
         return dataclasses.replace(space, name=f"{space.name}_{kind}", streams=(alone,), notes=())
 
     return _widest(at, gmacs)
+
+
+def _two_streams(space: Space, width: float) -> Space:
+    streams = tuple(_uniform(stream, width, fuses=index == 0) for index, stream in enumerate(space.streams))
+    return dataclasses.replace(space, name=f"{space.name}_hand_made", streams=streams, notes=())
+
+
+def _nearest(candidates: tuple[Value, ...], wanted: Value) -> Value:
+    """The candidate that is wanted, or of sizes the nearest one, or else the first."""
+    if wanted in candidates or isinstance(wanted, str | bool):
+        return wanted if wanted in candidates else candidates[0]
+    return min(candidates, key=lambda candidate: abs(candidate - wanted))
 
 
 def _uniform(stream: Stream, width: float, fuses: bool) -> Stream:
