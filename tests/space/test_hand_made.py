@@ -49,7 +49,8 @@ def test_within_a_space_only_its_candidates_are_taken():
     space = table1(**DEMO)
     model = hand_made_within(space, 0.012)
     assert 0.8 * 0.012 <= complexity(model).gmacs <= 0.012
-    assert {g.temporal_kernel + g.spatial_kernel + g.expansion for s in model.streams for g in s.groups} == {(3, 3, 4.5)}
+    for stream in model.streams:
+        assert {(g.temporal_kernel, g.spatial_kernel, g.expansion) for g in stream.groups} == {((3,), (3,), (4.5,))}
     for stream, whole in zip(model.streams, space.streams, strict=True):
         assert all(g.channels[0] in w.channels for g, w in zip(stream.groups, whole.groups, strict=True))
     assert [g.fusion[0] for g in model.sparse.groups] == ["none", "time_strided_conv"] * 4
