@@ -37,7 +37,7 @@ LABELS = "labels.json"
 MANIFEST = "manifest.json"
 REJECTS = "rejects.csv"
 _PLAN = "plan.json"  # in an unfinished output only
-_FORMAT = "tsnet_tf records 2"  # count up whenever the same input gives other records
+_FORMAT = "tsnet_tf records 3"  # count up whenever the same input gives other records
 _POLL_SECONDS = 0.5
 
 
