@@ -173,6 +173,21 @@ def test_a_live_stream_that_counts_milliseconds_has_the_rate_of_its_frames(tmp_p
     assert found == list(range(60)) and rate == pytest.approx(59 / 1.948)
 
 
+def test_a_last_frame_may_be_held_for_long(tmp_path):
+    """As in a recording of a screen on which nothing happens any more: 29 of 30 frames in 1.16 s, the last for 5 s."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros([32, 64], np.uint8), format="gray")
+        packets = [packet for _ in range(30) for packet in stream.encode(picture)] + stream.encode()
+        for packet in packets:
+            packet.duration = 1 if packet is not packets[-1] else 5 * RATE
+            container.mux(packet)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.duration / av.time_base == pytest.approx(6.16)
+    assert len(decode.read_video(str(tmp_path / "a.mp4"))[0]) == 30
+
+
 def test_what_is_cut_off_is_still_told(tmp_path):
     whole = write(tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])

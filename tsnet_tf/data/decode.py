@@ -72,7 +72,7 @@ class Video:
         self._short_side, self._limits, self._deadline = short_side, limits, deadline
         self._aspect = _pixel_aspect(stream)
         self._reformatter = VideoReformatter()  # one for all frames: making its tables costs more than using them once
-        self._decoded, self._begins, self._shape = 0, None, None
+        self._decoded, self._begins, self._lasts, self._shape = 0, None, 0.0, None
         self.frame_rate, self.expected = pace.rate, pace.frames
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -95,7 +95,7 @@ class Video:
                 _check_time(self._deadline, self._limits, self._decoded)
                 for frame in packet.decode():
                     picture = self._picture(frame)
-                    self._begins = self._time(frame)
+                    self._begins, self._lasts = self._time(frame), float((frame.duration or 0) * self._stream.time_base)
                     self._decoded += 1
                     yield self._begins or 0.0, picture
         except DAMAGE as error:
@@ -139,7 +139,7 @@ class Video:
                 raise VideoError(f"ends after {self._decoded} of {declared} frames")
         elif span and self._pace.rate:
             start, end = span
-            shown = self._begins + 1 / self._pace.rate - start  # the last frame is shown for a while, too
+            shown = self._begins + max(self._lasts, 1 / self._pace.rate) - start
             if shown < _LEAST_SHARE_DECODED * (end - start):
                 raise VideoError(f"ends after {shown:.1f} of {end - start:.1f} seconds")
 

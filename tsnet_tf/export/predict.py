@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data.annotations import VIDEO_SUFFIXES
 from tsnet_tf.data.decode import VideoError, open_video
+from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video
 from tsnet_tf.data.sampling import LOOP, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import read_metadata
@@ -158,23 +158,26 @@ class _Timeline:
 
 
 def find_videos(paths: Sequence[str]) -> list[str]:
-    """Every path that is no folder, and the video files in and below every folder, sorted.
+    """Every path that is no folder, and the video files in and below every folder, sorted, by the rules of preparation.
 
     Raises:
-      UserError: there is nothing at a path, or no video in a folder.
+      UserError: there is nothing at a path, no video in a folder, or a name that is not in UTF-8.
     """
     found = []
     for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"--video: expected a name in UTF-8, found {os.fsencode(path)!r}") from error
         if not os.path.exists(path):
             raise UserError(f"--video: expected a video file or a folder, found nothing at '{path}'")
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        inside = sorted(name for name in inside if name.lower().endswith(VIDEO_SUFFIXES))
+        inside = files_below(path, "--video", is_video)
         if not inside:
             raise UserError(f"--video: expected videos ({', '.join(VIDEO_SUFFIXES)}) in '{path}', found none")
-        found += inside
+        found += [os.path.join(path, name) for name in inside]
     return found
 
 
