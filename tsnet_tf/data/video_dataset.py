@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
-from tsnet_tf import filesystems
+from tsnet_tf import filesystems, paths
 from tsnet_tf.data.sampling import HOLD, LOOP, SEGMENTS, SPAN, Sampling
 from tsnet_tf.errors import UserError
 
@@ -24,7 +24,7 @@ class VideoDataset:
     """Records made by ``bin/prepare_data.py``, and the policy for taking clips from them.
 
     Attributes:
-      directory: folder of the records.
+      directory: folder of the records; ``~`` is the home folder.
       dense_frames: frames of the dense stream.
       dense_stride: source frames between two dense frames; a clip spans ``dense_frames * dense_stride`` source frames.
       sparse_frames: frames of the sparse stream: every ``dense_frames / sparse_frames``-th dense frame.
@@ -68,6 +68,7 @@ class VideoDataset:
     max_corrupt_records: int = 0
 
     def __post_init__(self):
+        object.__setattr__(self, "directory", paths.expanded(self.directory))
         filesystems.load_for(self.directory)
         if self.sparse_frames < 1 or self.dense_frames % self.sparse_frames:
             raise UserError(
