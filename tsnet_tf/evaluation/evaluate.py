@@ -70,6 +70,8 @@ def evaluation(
     """
     started, views = time.monotonic(), protocol.named(views).name
     check_labels(labels, dataset)
+    of_training = {"evaluation.precise_bn_splits": precise_bn_splits} if precise_bn_batches else {}
+    dataset.check_splits({"--split": (split,), **of_training})
     found = videos.of_split(dataset, split)
     if precise_bn_batches:
         with strategy.scope():

@@ -60,6 +60,8 @@ def package(
         )
     if precisions or tf.io.gfile.exists(dataset.directory):
         evaluate.check_labels(labels, dataset)
+    if precisions:
+        dataset.check_splits({"--lite": (train_split, test_split)})
     lite_files, lite_accuracy = {}, {}
     for precision in precisions:
         clips = _calibration_clips(dataset, train_split, space.frames, stride)

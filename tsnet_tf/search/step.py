@@ -13,6 +13,7 @@ from tsnet_tf import atomic, console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation import protocol
 from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
@@ -128,6 +129,14 @@ def search(
         return finished
     started = time.monotonic()
     strategy = make_strategy()
+    protocol.named(views)
+    dataset.check_splits(
+        {
+            "search.train_splits": train_splits,
+            "search.validation_splits": validation_splits,
+            "search.test_split": (test_split,),
+        }
+    )
     labels = dataset.labels()
     before = _previous_step(previous, after)
     fixed = values_of(before[1]) if before else {}
