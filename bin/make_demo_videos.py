@@ -11,7 +11,7 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-OUTPUT = flags.DEFINE_string("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
 SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same pixels.", lower_bound=0)
 DIFFICULTY = flags.DEFINE_integer("difficulty", 1, "Level of noise, 1 to 5.")
 VIDEOS_PER_CLASS = flags.DEFINE_list(
@@ -19,20 +19,26 @@ VIDEOS_PER_CLASS = flags.DEFINE_list(
 )
 
 
-def main() -> None:
-    from tsnet_tf.data import demo_scene, demo_videos
-
-    if not OUTPUT.value:
-        raise UserError("expected --output=DIR, found none")
-    if DIFFICULTY.value not in demo_scene.DIFFICULTIES:
+def check() -> None:
+    cli.need(OUTPUT, "DIR")
+    if not 1 <= DIFFICULTY.value <= 5:
         raise UserError(f"--difficulty: expected a level from 1 to 5, found {DIFFICULTY.value}")
     counts = VIDEOS_PER_CLASS.value
     if len(counts) != 3 or not all(count.isdecimal() for count in counts) or not any(int(count) for count in counts):
         raise UserError(f"--videos_per_class: expected three numbers such as 48,16,20, found '{','.join(counts)}'")
+    cli.need_writable(OUTPUT, unless="annotations.csv")
+
+
+def main() -> None:
+    from tsnet_tf.data import demo_videos
+
     demo_videos.make_demo_videos(
-        OUTPUT.value, seed=SEED.value, difficulty=DIFFICULTY.value, videos_per_class=tuple(map(int, counts))
+        OUTPUT.value,
+        seed=SEED.value,
+        difficulty=DIFFICULTY.value,
+        videos_per_class=tuple(map(int, VIDEOS_PER_CLASS.value)),
     )
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

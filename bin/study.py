@@ -5,17 +5,21 @@
 Run the same command again to go on after an interruption, or on another machine that sees the folder to share the work.
 """
 
-from tsnet_tf import cli
-from tsnet_tf.errors import UserError
+import functools
+
+from tsnet_tf import cli, setting_mistakes
+
+
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR")
+    cli.need_writable(cli.WORKDIR)
 
 
 def main() -> None:
     from tsnet_tf.study import study, tables
 
-    if not cli.WORKDIR.value:
-        raise UserError("expected --workdir=DIR, found none")
     tables.show(study.study(workdir=cli.WORKDIR.value), cli.WORKDIR.value)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=functools.partial(setting_mistakes.check, calls=["study"]))

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from av.video.reformatter import VideoReformatter
 
+from tsnet_tf import settings
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
 from tsnet_tf.data import decode, demo_videos, pipeline, schema, shards
 from tsnet_tf.data.annotations import Annotation
@@ -46,9 +47,7 @@ def reading(
       of processor time, which mean more where other programs are busy on the machine.
     """
     write_records(folder, *size, videos)
-    with gin.unlock_config():
-        gin.clear_config()
-        gin.parse_config_file(gin_file)
+    settings.apply(settings.read([gin_file]))
     dataset = VideoDataset(folder)
     records = [record.numpy() for record in tf.data.TFRecordDataset(os.path.join(folder, SHARD))]
     clips = np.stack([schema.parse_video(tf.constant(record))[0][: dataset.dense_frames] for record in records])

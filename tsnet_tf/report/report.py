@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
+from tsnet_tf.evaluation import protocol
 from tsnet_tf.report import confusion, curves, distribution, drawing, samples, trade_off
 from tsnet_tf.report.page import Picture, page
 from tsnet_tf.report.run import Run, is_run, runs_of
@@ -150,7 +151,7 @@ def _front(run: Run) -> list[trade_off.Point]:
 
 def _is_of_one_view(run: Run) -> bool:
     """Whether a search measured with one view, so that GMACs per view are GMACs per video."""
-    return "search.views = '1-center'" in run.config
+    return run.views is not None and protocol.named(run.views).views == 1
 
 
 def _final(workdir: str, name: str) -> tuple[dict | None, str | None]:

@@ -12,8 +12,10 @@ import gin
 import tensorflow as tf
 
 import tsnet_tf.training.train  # noqa: F401 (its settings may be among the bindings)
-from tsnet_tf import atomic, console, interruption
+from tsnet_tf import atomic, console, interruption, settings
 from tsnet_tf.errors import TryAgain, UserError
+from tsnet_tf.evaluation import protocol, run_settings
+from tsnet_tf.search import parts
 from tsnet_tf.search.step import show
 from tsnet_tf.training import run_folder
 
@@ -66,7 +68,7 @@ def progressive(
       TryAgain: a signal has come; the part that was running has saved what it had.
       UserError: the folder was made with other settings, or another process works on it.
     """
-    started = time.monotonic()
+    started, views = time.monotonic(), protocol.named(views).name
     run_folder.check_settings(workdir, {})
     earlier = run_folder.summary_of(workdir)
     if earlier is not None:
@@ -76,33 +78,35 @@ def progressive(
 
     run_folder.start(workdir, None, {})
 
-    def run(binary: str, *flags: str) -> None:
-        flags += (f"--console={console.level()}", *(f"--gin_bindings={b}" for b in bindings))
-        _run([sys.executable, os.path.join(binaries, binary), *flags])
+    def run(binary: str, part: settings.Settings, *flags: str) -> None:
+        own = [f"--gin_bindings={binding}" for binding in settings.used_by(part, bindings)]
+        _run([sys.executable, os.path.join(binaries, binary), *flags, f"--console={console.level()}", *own])
 
     summaries, previous = [], None
     for number, gin_file in enumerate(steps, start=1):
-        folder = os.path.join(workdir, os.path.splitext(os.path.basename(gin_file))[0])
+        folder = os.path.join(workdir, parts.folder_of(gin_file))
         console.say(f"\nStep {number} of {len(steps)}: {gin_file}")
         if run_folder.summary_of(folder) is None:
             flags = [f"--previous={previous}"] if previous else []
-            run("search.py", f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
+            part = settings.read([gin_file])
+            run("search.py", part, f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
         summaries.append(run_folder.summary_of(folder))
         previous = folder
     show(summaries)
 
     console.say(f"\nTraining from scratch: {training}")
-    folder = os.path.join(workdir, "train")
+    folder = os.path.join(workdir, parts.TRAINING)
     if run_folder.summary_of(folder) is None:
         genotype = os.path.join(previous, "genotype.json")
-        run("train.py", f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
+        part = settings.read([training])
+        run("train.py", part, f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
     evaluated = os.path.join(folder, "evaluation.json")
     if not tf.io.gfile.exists(evaluated) or run_folder.read_json(evaluated)["views"] != views:
-        run("evaluate.py", f"--workdir={folder}", f"--views={views}")
+        run("evaluate.py", run_settings.read(folder), f"--workdir={folder}", f"--views={views}")
     trained = run_folder.summary_of(folder)
     evaluation = run_folder.read_json(evaluated)
     others = _compared(workdir, comparison, trained["gmacs"], views, run) if comparison else {}
-    parts = [*summaries, trained, evaluation]
+    done = [*summaries, trained, evaluation]
     summary = {
         "steps": summaries,
         "final": {
@@ -115,7 +119,7 @@ def progressive(
             **others,
         },
         # What the parts took, also those of an earlier attempt; start-up and waiting are in the difference.
-        "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in parts)),
+        "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in done)),
     }
     atomic.write_json(os.path.join(workdir, run_folder.SUMMARY), summary)
     return summary
@@ -124,9 +128,10 @@ def progressive(
 def _compared(workdir: str, comparison: str, gmacs: float, views: str, run: Callable[..., None]) -> dict[str, float]:
     """Top-1 of the hand-made architecture, and the mean of the random ones, at the same cost."""
     console.say(f"\nHand-made and random architectures at {gmacs:.4g} GMACs: {comparison}")
-    folder = os.path.join(workdir, "comparison")
-    settings = (f"study.target_gmacs = {gmacs!r}", f"study.views = '{views}'")
-    run("study.py", f"--gin_file={comparison}", f"--workdir={folder}", *(f"--gin_bindings={s}" for s in settings))
+    folder = os.path.join(workdir, parts.COMPARISON)
+    own = [f"study.target_gmacs = {gmacs!r}", f"study.views = '{views}'"]
+    part = settings.read([comparison], own)
+    run("study.py", part, f"--gin_file={comparison}", f"--workdir={folder}", *(f"--gin_bindings={one}" for one in own))
     with tf.io.gfile.GFile(os.path.join(folder, "study.jsonl")) as file:
         rows = [json.loads(line) for line in file.read().splitlines()]
     accuracies = {origin: [row["top1"] for row in rows if row["origin"] == origin] for origin in ("hand", "random")}

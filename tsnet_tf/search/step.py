@@ -13,6 +13,7 @@ from tsnet_tf import atomic, console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation import protocol
 from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
@@ -48,7 +49,6 @@ joint = gin.external_configurable(SearchModel, "joint")
 MOST_PROBABLE = "the most probable architecture within the target"
 
 
-@gin.configurable("search")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """What one search step does; in gin files ``search.``.
@@ -125,6 +125,9 @@ class SearchSettings:
         return Pace(steps, self.report_every, self.checkpoint_every, self.batch_size)
 
 
+settings_from_gin = gin.external_configurable(SearchSettings, "search")
+
+
 @dataclasses.dataclass(frozen=True)
 class _Task:
     """A search step that is ready to run."""
@@ -195,7 +198,7 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
     Raises:
       UserError: a setting, the previous step or the target does not fit.
     """
-    own = SearchSettings(**settings)
+    own = settings_from_gin(**settings)
     run_folder.check_settings(workdir, {"previous": previous})
     finished = run_folder.summary_of(workdir)
     if finished is not None:
@@ -211,8 +214,15 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
 def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
     """Checks everything that can be checked, and makes the supernet and the run folder."""
     strategy = make_strategy()
+    protocol.named(own.views)
+    own.dataset.check_splits(
+        {
+            "search.train_splits": own.train_splits,
+            "search.validation_splits": own.validation_splits,
+            "search.test_split": (own.test_split,),
+        }
+    )
     labels = own.dataset.labels()
-    own.dataset.num_videos((*own.train_splits, *own.validation_splits, own.test_split))  # all must be there
     before = _previous_step(previous, own.after)
     fixed = values_of(before[1]) if before else {}
     space = restrict(_space(own, labels), own.free, fixed)
