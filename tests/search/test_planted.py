@@ -95,7 +95,9 @@ def test_space_is_the_papers():
     assert float(Planted(sparse_space(), 0).table.max(1).sum()) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("seeds, steps", [((0,), 400), pytest.param(range(5), 1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seeds, steps", [((0,), 400), pytest.param(range(5), 1000, marks=[pytest.mark.nightly, pytest.mark.timeout(3600)])]
+)
 def test_finds_what_is_planted_at_the_target(seeds, steps):
     found = [search(seed, steps) for seed in seeds]
     at_random = [random_search(seed, steps * SAMPLES) for seed in seeds]
@@ -108,7 +110,8 @@ def test_finds_what_is_planted_at_the_target(seeds, steps):
         assert all(one["utility"] >= 0.8 for one in found)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_cost_terms_come_out_in_the_order_of_the_design():
     """The normalised term lands far below the target, less so with the baseline; the hinges near it, and better."""
     terms = {
