@@ -23,7 +23,7 @@ from tsnet_tf.report.data_pictures import contact_sheet
 from tsnet_tf.report.report import report
 from tsnet_tf.space import genotype
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 STEPS = 4
 SEARCH, TRAINING = "sparse/events", "train/events"
