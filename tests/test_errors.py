@@ -7,8 +7,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import gin
 import pytest
@@ -140,33 +138,6 @@ CASES = {
 }
 
 
-# One process imports TensorFlow and Beam once and forks for each mistake: every run is that of the real binary, from
-# its flags on, at a tenth of the time.
-DRIVER = """
-import json, os, runpy, sys
-import apache_beam, gin, keras, orbit, rich
-import tensorflow
-for name, binary, arguments in json.load(open("mistakes.json")):
-    child = os.fork()
-    if child == 0:
-        for stream, descriptor in (("out", 1), ("err", 2)):
-            os.dup2(os.open(f"{name}.{stream}", os.O_WRONLY | os.O_CREAT), descriptor)
-        os.chdir(sys.argv[1])
-        sys.argv = [binary, *arguments]
-        code = 1
-        try:
-            runpy.run_path(binary, run_name="__main__")
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code or 0)
-    print(json.dumps([name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]), flush=True)
-"""
-
-
 def smallest_of_the_demo():
     """As the demo's settings have it, with the two classes of the data set made here."""
     gin.clear_config()
@@ -178,52 +149,28 @@ def smallest_of_the_demo():
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    """Name of a mistake to its exit code, standard error, output and expected message."""
+def inputs(tmp_path_factory):
+    """Folder of the inputs, and what stands for each name in the cases."""
     folder = tmp_path_factory.mktemp("mistakes")
-    fill = {**make_inputs(folder / "inputs"), "smallest": f"{smallest_of_the_demo():.4g}"}
+    return folder, {**make_inputs(folder / "inputs"), "smallest": f"{smallest_of_the_demo():.4g}"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mistake_is_one_line_and_leaves_nothing_behind(programs, inputs, name):
+    folder, fill = inputs
+    binary, arguments, message = CASES[name]
 
     def filled(text):
         for key, value in fill.items():
             text = text.replace("{" + key + "}", value)
         return text
 
-    mistakes = [
-        (name, str(ROOT / "bin" / binary), [filled(a) for a in arguments])
-        for name, (binary, arguments, _) in CASES.items()
-    ]
-    (folder / "mistakes.json").write_text(json.dumps(mistakes))
     before = sorted(os.listdir(folder / "inputs"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", DRIVER, str(ROOT)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    codes = dict(map(json.loads, done.stdout.splitlines()))
-    found = {
-        name: (codes[name], (folder / f"{name}.err").read_text(), (folder / f"{name}.out").read_text(), filled(case[2]))
-        for name, case in CASES.items()
-    }
-    return found, before, sorted(os.listdir(folder / "inputs"))
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_mistake_is_one_line(outcomes, name):
-    code, error, output, message = outcomes[0][name]
-    assert code == 2, error
-    assert error.startswith("error: ") and error.count("\n") == 1, error
-    assert message in error
-    assert "Traceback" not in output
-
-
-def test_mistakes_leave_nothing_behind(outcomes):
-    _, before, after = outcomes
-    assert after == before
+    done = programs.run(binary, *map(filled, arguments), code=2)
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert filled(message) in done.stderr
+    assert "Traceback" not in done.stdout
+    assert sorted(os.listdir(folder / "inputs")) == before
 
 
 def test_missing_run_folder_is_named(tmp_path):
@@ -251,8 +198,7 @@ def test_unknown_architecture_lists_what_is_known():
 
 
 @pytest.mark.parametrize("binary", sorted(path.name for path in (ROOT / "bin").glob("*.py")))
-def test_help_says_what_the_binary_does_and_is_a_success(binary):
-    path = ROOT / "bin" / binary
-    done = subprocess.run([sys.executable, str(path), "--help"], capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
-    assert path.read_text().split("\n", 1)[0].strip('"') in done.stdout
+def test_help_says_what_the_binary_does_and_is_a_success(programs, binary):
+    done = programs.run(binary, "--help")
+    assert not done.stderr
+    assert (ROOT / "bin" / binary).read_text().split("\n", 1)[0].strip('"') in done.stdout

@@ -1,7 +1,5 @@
 """The factory makes the strategy that gin names; what cannot run on this machine is replaced."""
 
-import subprocess
-import sys
 from unittest import mock
 
 import pytest
@@ -86,12 +84,15 @@ def test_default_works_here():
     assert strategy().num_replicas_in_sync == 1
 
 
-def test_threads_are_chosen_before_tensorflow_starts():
-    code = (
-        "import tensorflow as tf; from tsnet_tf.training.strategy import strategy; strategy(intra_op_threads=1); "
-        "tf.zeros([]); strategy(intra_op_threads=3); print(tf.config.threading.get_intra_op_parallelism_threads())"
-    )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+def test_threads_are_chosen_before_tensorflow_starts(programs):
+    found = programs.run("""
+import tensorflow as tf
+from tsnet_tf.training.strategy import strategy
+strategy(intra_op_threads=1)
+tf.zeros([])
+strategy(intra_op_threads=3)
+print(tf.config.threading.get_intra_op_parallelism_threads())
+""")
     assert found.stdout.strip() == "1"  # TensorFlow keeps what it has, and that is no mistake
 
 
