@@ -18,8 +18,17 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3; do \
 unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_NO_COMPILE
 
+# uv installs in half the time; where it cannot be had, pip does.
+PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-input
+WHAT := -c constraints.txt -e ".[dev]"
+INSTALL = { $(PIP) uv 2>/dev/null && $(VENV)/bin/uv pip install -q --compile-bytecode --python $(PY) $(WHAT); } || \
+  $(PIP) --compile $(WHAT)
+
+# Each file on one of two processes, so that what its tests share is made once; the longest files first.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help demo motion-data images chaos speed test test-slow lint format clean
+.PHONY: help demo motion-data images chaos speed test test-slow test-all nightly lint format clean
 
 help:
 	@echo "make demo       a whole progressive search on generated videos"
@@ -29,7 +38,9 @@ help:
 	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: an hour"
 	@echo "make speed      how fast models are, beside docs/speed.json"
 	@echo "make test       lint and the fast tests"
-	@echo "make test-slow  the long tests: full-size model, replicas, end to end"
+	@echo "make test-slow  the long tests: replicas, interruptions, end to end"
+	@echo "make test-all   lint and both, which is what CI runs; the slowest 20 at the end"
+	@echo "make nightly    what takes hours: chaos in every phase, seeds, full size (CONTRIBUTING.md)"
 	@echo "make lint       ruff, without changing anything"
 	@echo "make format     ruff, changing the files"
 	@echo "make clean      removes caches and $(VENV); keeps runs/"
@@ -42,7 +53,7 @@ $(READY): setup.py constraints.txt
 	fi; \
 	echo "Setting up $(VENV) with $$($$python --version): downloads about 1 GB, once, some minutes ..."; \
 	$$python -m venv $(VENV)
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-input --compile -c constraints.txt -e ".[dev]"
+	@$(INSTALL)
 	@touch $@
 
 demo: $(READY)
@@ -95,10 +106,16 @@ speed: $(READY)
 	@$(PY) bin/benchmark.py model --check=docs/speed.json || echo "warning: speed could not be measured" >&2
 
 test: lint
-	@$(PY) -m pytest -n 2
+	@$(PYTEST)
 
 test-slow: $(READY)
-	@$(PY) -m pytest -m slow -n 2 --dist loadfile --durations=15
+	@$(PYTEST) -m slow --durations=20
+
+test-all: lint
+	@$(PYTEST) -m "not nightly" --durations=20
+
+nightly: $(READY)
+	@$(PYTEST) -m nightly --durations=0
 
 lint: $(READY)
 	@$(PY) -m ruff check .

@@ -1,4 +1,7 @@
-"""The short form of `make chaos`: every phase of a small demo is killed once, and the end is the same."""
+"""The short form of `make chaos`: every phase of a small demo is stopped once, and the end is the same.
+
+One phase of it is in `test_end_to_end.py`.
+"""
 
 import pathlib
 import subprocess
@@ -15,7 +18,7 @@ def workdir(tmp_path_factory):
     return tmp_path_factory.mktemp("chaos")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("stop", ["SIGKILL", "SIGTERM"])
 def test_a_demo_that_is_stopped_in_every_phase_ends_as_one_that_is_not(workdir, stop):

@@ -485,8 +485,7 @@ def test_unknown_architecture_lists_what_is_known():
 
 
 @pytest.mark.parametrize("binary", sorted(path.name for path in (ROOT / "bin").glob("*.py")))
-def test_help_says_what_the_binary_does_and_is_a_success(binary):
-    path = ROOT / "bin" / binary
-    done = subprocess.run([sys.executable, str(path), "--help"], capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
-    assert path.read_text().split("\n", 1)[0].strip('"') in done.stdout
+def test_help_says_what_the_binary_does_and_is_a_success(programs, binary):
+    done = programs.run(binary, "--help")
+    assert not done.stderr
+    assert (ROOT / "bin" / binary).read_text().split("\n", 1)[0].strip('"') in done.stdout

@@ -51,76 +51,34 @@ def bucket(server):
     return store.create_bucket(Bucket="bucket")
 
 
-def run(server, binary, *arguments, code=0):
-    """Returns what was said on standard output, or on standard error where a failure is expected."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "bin" / binary), *arguments],
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
-            "S3_ENDPOINT": server,
-            **ACCOUNT,
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode == code, f"{binary} ended with {done.returncode}: {done.stderr[-3000:]}"
-    return done.stderr if code else done.stdout
-
-
 def get(bucket, key):
     return bucket.Object(key).get()["Body"].read()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
-    run(server, "make_demo_videos.py", f"--output={tmp_path}/videos", "--videos_per_class=1,1,1")
-    for path in (tmp_path / "videos").rglob("*.*"):
-        bucket.put_object(Key=f"videos/{path.relative_to(tmp_path / 'videos')}", Body=path.read_bytes())
-    said = run(
-        server,
-        "prepare_data.py",
-        "--annotations=s3://bucket/videos/annotations.csv",
-        "--short_side=32",
-        "--output=s3://bucket/data",
-    )
+def test_videos_become_records_and_are_searched_on_s3(server, bucket, tiny_demo, programs):
+    """What the tiny demo does on a local disk."""
+    environment = {"S3_ENDPOINT": server, **ACCOUNT}
+    for path in (tiny_demo.folder / "videos").rglob("*.*"):
+        bucket.put_object(Key=f"videos/{path.relative_to(tiny_demo.folder / 'videos')}", Body=path.read_bytes())
+    prepare = ("prepare_data.py", "--annotations=s3://bucket/videos/annotations.csv")
+    said = programs.run(*prepare, "--short_side=32", "--output=s3://bucket/data", **environment).stdout
     assert said.splitlines()[-1] == "prepare: 48 videos of 16 classes in s3://bucket/data"
-    local = run(
-        server, "prepare_data.py", f"--annotations={tmp_path}/videos/annotations.csv", "--short_side=32",
-        f"--output={tmp_path}/data",
-    )  # fmt: skip
-    assert local.splitlines()[-1].startswith("prepare: 48 videos")
-    for path in (tmp_path / "data").glob("*.tfrecord"):
+    for path in (tiny_demo.folder / "data").glob("*.tfrecord"):
         assert get(bucket, f"data/{path.name}") == path.read_bytes()
-    again = run(
-        server,
-        "prepare_data.py",
-        "--annotations=s3://bucket/videos/annotations.csv",
-        "--short_side=32",
-        "--output=s3://bucket/data",
-    )
+    again = programs.run(*prepare, "--short_side=32", "--output=s3://bucket/data", **environment).stdout
     assert again == "prepare: s3://bucket/data is complete, reused\n"
-    refused = run(
-        server, "prepare_data.py", "--annotations=s3://bucket/videos/annotations.csv", "--output=s3://bucket/videos",
-        code=2,
-    )  # fmt: skip
+    refused = programs.run(*prepare, "--output=s3://bucket/videos", code=2, **environment).stderr
     expected = "expected a new folder or prepared records, found other files in 's3://bucket/videos'"
     assert refused == f"error: --output: {expected}\n"
     assert get(bucket, "videos/annotations.csv") and get(bucket, "data/manifest.json")
 
-    settings = ["batch_size = 8", "search.epochs = 1", "joint.samples = 1", "search.report_every = 1"]
-    settings += ["search.finetune_epochs = 0", "search.recalibration_batches = 1", "search.alpha_warmup = 0.0"]
-    search = (
-        server,
-        "search.py",
-        f"--gin_file={ROOT}/gin/demo/sparse.gin",
-        "--workdir=s3://bucket/runs/sparse",
-        "--gin_bindings=data_dir = 's3://bucket/data'",
-        *(f"--gin_bindings={setting}" for setting in settings),
-    )
-    run(*search)
+    settings = ["data_dir = 's3://bucket/data'", "search.epochs = 1"]
+    settings += ["search.refine = 0", "search.profile_steps = None"]  # TensorFlow's profiler writes to local disks
+    flags = [*tiny_demo.flags("sparse"), *(f"--gin_bindings={setting}" for setting in settings)]
+    search = ("search.py", *flags, "--workdir=s3://bucket/runs/sparse")
+    programs.run(*search, **environment)
     summary = json.loads(get(bucket, "runs/sparse/summary.json"))
     assert summary["step"] == "sparse" and summary["steps"] == 2
     steps = [json.loads(line)["step"] for line in get(bucket, "runs/sparse/metrics.jsonl").splitlines()]
@@ -131,7 +89,7 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
 
     genotype = get(bucket, "runs/sparse/genotype.json")
     bucket.Object("runs/sparse/summary.json").delete()  # as if it had been stopped before the end
-    assert "search: sparse: going on from step 2\n" in run(*search)
+    assert "search: sparse: going on from step 2\n" in programs.run(*search, **environment).stdout
     assert json.loads(get(bucket, "runs/sparse/summary.json"))["steps"] == 2
     assert get(bucket, "runs/sparse/genotype.json") == genotype
 

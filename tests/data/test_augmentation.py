@@ -1,15 +1,9 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tsnet_tf.data import augmentation
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 augment = pytest.importorskip("official.vision.ops.augment")
 
 
@@ -61,17 +55,16 @@ def test_operations_are_the_model_gardens():
         np.testing.assert_array_equal(operations[name](clip)[1], expected, err_msg=name)
 
 
-def test_it_can_be_used_after_the_settings_are_locked():
+def test_it_can_be_used_after_the_settings_are_locked(programs):
     # As in a binary: the Model Garden registers settings of its own when it is imported.
-    program = """
+    programs.run("""
 import gin
 from tsnet_tf.data import augmentation
 import tensorflow as tf
 gin.parse_config("")
 gin.config._set_config_is_locked(True)
 augmentation.rand_augment(tf.zeros([2, 8, 8, 3], tf.uint8), 1, 5.0, tf.constant([0, 0], tf.int64))
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+""")
 
 
 def test_cutout_greys_the_same_square_in_all_frames():

@@ -1,21 +1,9 @@
+"""Preparation by its binaries, and what they refuse."""
+
 import json
 import os
-import subprocess
-import sys
 
 import pytest
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-def _run(name, *arguments):
-    return subprocess.run(
-        [sys.executable, os.path.join(ROOT, "bin", name), *arguments],
-        env={**os.environ, "PYTHONPATH": ROOT},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.mark.parametrize(
@@ -46,20 +34,18 @@ def _run(name, *arguments):
         ),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(name, arguments, message):
-    result = _run(name, *arguments)
-    assert result.returncode == 2
+def test_a_mistake_is_one_line_and_exit_code_2(programs, name, arguments, message):
+    result = programs.run(name, *arguments, code=2)
     assert result.stderr.splitlines() == [message]
 
 
-def test_videos_in_folders_become_records_quietly(tmp_path, write_video):
+def test_videos_in_folders_become_records_quietly(programs, tmp_path, write_video):
     for number in range(3):
         write_video(tmp_path / "videos" / "run" / f"{number}.mp4")
     (tmp_path / "videos" / "run" / "bad.mp4").write_bytes(b"bad")
-    result = _run(
+    result = programs.run(
         "prepare_data.py", f"--class_folders={tmp_path}/videos", f"--output={tmp_path}/data", "--short_side=24"
     )
-    assert result.returncode == 0
     warning = [f"warning: 1 of 4 videos left out, see {tmp_path}/data/rejects.csv"]
     assert result.stderr.splitlines() == warning
     assert result.stdout.splitlines()[-1] == f"prepare: 3 videos of 1 classes in {tmp_path}/data"
@@ -67,7 +53,7 @@ def test_videos_in_folders_become_records_quietly(tmp_path, write_video):
     assert os.path.exists(tmp_path / "data" / "manifest.json")
 
 
-def test_kinetics_files_become_records_of_chosen_classes(tmp_path, write_video):
+def test_kinetics_files_become_records_of_chosen_classes(programs, tmp_path, write_video):
     rows = [(f"abcdefghij{number}", "run" if number % 2 else "walk") for number in range(4)]
     for name, label in rows:
         write_video(tmp_path / "clips" / label / f"{name}_000003_000013.mp4")
@@ -75,7 +61,7 @@ def test_kinetics_files_become_records_of_chosen_classes(tmp_path, write_video):
         lines = [f"{label},{name},3,13,{split}" for name, label in part]
         (tmp_path / f"{split}.csv").write_text("label,youtube_id,time_start,time_end,split\n" + "\n".join(lines))
     (tmp_path / "classes.txt").write_text("walk\n")
-    done = _run(
+    done = programs.run(
         "prepare_data.py",
         f"--kinetics={tmp_path}/train.csv",
         f"--kinetics={tmp_path}/validate.csv",
@@ -84,6 +70,6 @@ def test_kinetics_files_become_records_of_chosen_classes(tmp_path, write_video):
         f"--output={tmp_path}/data",
         "--short_side=24",
     )
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == f"prepare: 2 videos of 1 classes in {tmp_path}/data"
     assert json.loads((tmp_path / "data" / "labels.json").read_text()) == ["walk"]

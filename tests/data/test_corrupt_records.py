@@ -2,9 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +11,6 @@ from tsnet_tf.data import pipeline, schema
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError, raised_in_graph
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SPARSE = dict(frames=4, frame_stride=16)
 
 
@@ -172,18 +168,20 @@ def test_a_missing_file_is_named(dataset):
 
 
 @pytest.mark.slow
-def test_a_binary_prints_one_line(tmp_path, write_records):
+def test_a_binary_prints_one_line(programs, tmp_path, write_records):
     folder = write_records(tmp_path / "data", {split: [[40] * 2] for split in ("train", "validation", "test")})
     path = f"{folder}/train-00000-of-00001.tfrecord"
     rewrite(path, 1, with_frame(b"GIF"))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "bin" / "train.py"), f"--gin_file={ROOT}/gin/demo/train.gin", "--genotype=x3d_xs",
-         f"--workdir={tmp_path}/run", f"--gin_bindings=data_dir = '{folder}'", "--gin_bindings=batch_size = 2",
-         "--gin_bindings=VideoDataset.dense_frames = 16", "--gin_bindings=VideoDataset.crop = 12",
-         "--gin_bindings=VideoDataset.train_jitter = (12, 16)", "--gin_bindings=VideoDataset.test_short_side = 12"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 2
+    settings = [f"data_dir = '{folder}'", "batch_size = 2"]
+    settings += [f"VideoDataset.{s}" for s in ("dense_frames = 16", "crop = 12", "train_jitter = (12, 16)")]
+    done = programs.run(
+        "train.py",
+        "--gin_file=gin/demo/train.gin",
+        "--genotype=x3d_xs",
+        f"--workdir={tmp_path}/run",
+        *(f"--gin_bindings={setting}" for setting in [*settings, "VideoDataset.test_short_side = 12"]),
+        code=2,
+    )
     assert done.stderr.splitlines() == [
         f"error: record 1 of '{path}': expected the frames and label of a video, found frame 0 that is no JPEG"
     ]

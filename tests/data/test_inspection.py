@@ -1,8 +1,5 @@
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,8 +9,6 @@ from tsnet_tf.data import inspection, prepare, schema
 from tsnet_tf.data.annotations import Annotation
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.report import data_pictures
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -86,26 +81,21 @@ def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path, classes):
     assert all(os.path.getsize(path) > 1000 for path in written)
 
 
-def test_the_binary_draws_beside_the_records_and_verifies_them(prepared, tmp_path):
+def test_the_binary_draws_beside_the_records_and_verifies_them(programs, prepared, tmp_path):
     records = sorted(os.listdir(prepared.directory))
 
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, str(ROOT / "bin" / "inspect_data.py"), prepared.directory, *arguments],
-            cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+    def run(*arguments, code=0):
+        return programs.run("inspect_data.py", prepared.directory, *arguments, code=code, cwd=tmp_path)
 
-    done = run("--gin_bindings=VideoDataset.crop = 32", "--gin_bindings=VideoDataset.train_jitter = (32, 32)",
-               "--gin_bindings=VideoDataset.test_short_side = 32", "--clips=2")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run("--gin_bindings=VideoDataset.crop = 32", "--gin_bindings=VideoDataset.train_jitter = (32, 32)",
+        "--gin_bindings=VideoDataset.test_short_side = 32", "--clips=2")  # fmt: skip
     assert {"classes.png", "lengths.png", "clips.png"} <= set(os.listdir(tmp_path / "runs" / "inspection" / "data"))
     assert sorted(os.listdir(prepared.directory)) == records
     manifest = json.loads(open(f"{prepared.directory}/manifest.json").read())
     manifest["splits"]["train"]["sha256_per_shard"][0] = "0" * 64
     with open(f"{prepared.directory}/manifest.json", "w") as file:
         json.dump(manifest, file)
-    done = run("--verify")
-    assert done.returncode == 2
+    done = run("--verify", code=2)
     assert done.stderr.splitlines()[-1] == (
         f"error: expected sound records in '{prepared.directory}', found 1 faults (see above)"
     )

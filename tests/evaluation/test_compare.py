@@ -1,10 +1,6 @@
 """Two models on the same videos, with numbers worked out by hand."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,8 +8,6 @@ import pytest
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation.compare import compare
 from tsnet_tf.evaluation.predictions import Predictions, read, write
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def predictions(right, classes=("a", "b"), videos=None):
@@ -82,20 +76,11 @@ def test_other_files_are_refused(tmp_path):
             read(str(tmp_path / f"{name}.npz"))
 
 
-def test_the_binary(tmp_path):
+def test_the_binary(programs, tmp_path):
     write(predictions(FIRST), str(tmp_path / "first"))
     write(predictions(SECOND), str(tmp_path / "second"))
-
-    def run(*flags):
-        return subprocess.run(
-            [sys.executable, str(ROOT / "bin" / "compare.py"), *flags],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
-
-    done = run(f"--first={tmp_path}/first.npz", f"--second={tmp_path}/second.npz", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == compare(predictions(FIRST), predictions(SECOND))
-    done = run(f"--first={tmp_path}/first.npz")
-    assert (done.returncode, done.stderr) == (2, "error: expected --second=FILE.npz, found none\n")
+    both = [f"--first={tmp_path}/first.npz", f"--second={tmp_path}/second.npz"]
+    assert json.loads(programs.run("compare.py", *both, "--json").stdout) == compare(
+        predictions(FIRST), predictions(SECOND)
+    )
+    assert programs.run("compare.py", both[0], code=2).stderr == "error: expected --second=FILE.npz, found none\n"

@@ -25,12 +25,12 @@ from tsnet_tf.space.two_stream import pick, variables
 pytestmark = pytest.mark.slow  # traces and converts a model several times
 
 LABELS = ["a", "b", "c"]
-CLIPS, FRAMES, CROP = 50, 8, 24
+CLIPS, FRAMES, CROP = 20, 8, 24
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, write_records):
-    """50 videos of coloured blocks, larger than they are tested at, so that they are resized."""
+    """20 videos of coloured blocks, larger than they are tested at, so that they are resized."""
     draw = np.random.default_rng(0)
 
     def video():
@@ -84,7 +84,7 @@ def packaged(model, dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(model, dataset):
-    """What the evaluation says about the one centre view of every video, ``[50, 3]``."""
+    """What the evaluation says about the one centre view of every video, ``[20, 3]``."""
     found = predict_videos(probabilities_of(model), model.space, dataset, "test", "1-center", 7).probabilities
     assert len(found) == CLIPS and np.ptp(found, axis=0).min() > 0.1  # it does depend on the clip
     return found
@@ -92,7 +92,7 @@ def expected(model, dataset):
 
 @pytest.fixture(scope="module")
 def requests(dataset):
-    """The JPEG frames of the centre view of every video, string ``[50, frames]``."""
+    """The JPEG frames of the centre view of every video, string ``[20, frames]``."""
     rows = []
     for record in tf.data.TFRecordDataset([path for path, _ in dataset.shards(["test"])]):
         encoded, _, _ = schema.parse_video(record)
@@ -103,7 +103,7 @@ def requests(dataset):
 
 @pytest.fixture(scope="module")
 def crops(requests, dataset):
-    """The clips themselves, uint8 ``[50, frames, crop, crop, 3]``."""
+    """The clips themselves, uint8 ``[20, frames, crop, crop, 3]``."""
     from tsnet_tf.export.preprocessing import from_jpeg
 
     return from_jpeg(requests, FRAMES, dataset.test_short_side, dataset.crop).numpy()

@@ -3,9 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
-import subprocess
-import sys
 from fractions import Fraction
 
 import av
@@ -22,7 +19,6 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.export.predict import Predictor, find_videos, predict_files, show_text
 from tsnet_tf.export.saved_model import export
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 RED, GREEN = [255, 0, 0], [0, 255, 0]
 
 
@@ -192,24 +188,18 @@ def test_labels_that_are_not_the_models_are_refused(saved, tmp_path):
         Predictor(str(tmp_path / "model"))
 
 
-def test_the_binary(saved, tmp_path):
+def test_the_binary(programs, saved, tmp_path):
     (tmp_path / "videos").mkdir()
     write_video(str(tmp_path / "videos" / "two.mp4"), colours((RED, 60), (GREEN, 30)))
     (tmp_path / "videos" / "text.mp4").write_text("not a video")
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "bin" / "predict.py"),
-            f"--saved_model={saved}",
-            f"--video={tmp_path}/videos",
-            "--json",
-            f"--plot={tmp_path}/pictures",
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
+    done = programs.run(
+        "predict.py",
+        f"--saved_model={saved}",
+        f"--video={tmp_path}/videos",
+        "--json",
+        f"--plot={tmp_path}/pictures",
+        code=2,
     )
-    assert done.returncode == 2, done.stderr
     warning, error = done.stderr.splitlines()
     assert warning.startswith(f"warning: '{tmp_path}/videos/text.mp4' cannot be opened: ")
     assert error == "error: --video: expected 2 videos that can be decoded, found 1 that cannot"

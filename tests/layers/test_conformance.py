@@ -2,11 +2,7 @@
 
 import importlib
 import inspect
-import os
-import pathlib
 import pkgutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -196,17 +192,9 @@ def test_gradients_are_finite(cls, scale, execution):
     assert scale == 0.0 or any(np.any(g) for g in gradients)
 
 
-def test_two_replicas():
+def test_two_replicas(programs):
     """In a process of its own (this file as a program): devices are set up once."""
-    done = subprocess.run(
-        [sys.executable, __file__],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        cwd=pathlib.Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [cls.__name__ for cls in LAYERS]
+    assert programs.run(__file__).stdout.split() == [cls.__name__ for cls in LAYERS]
 
 
 def two_replicas():

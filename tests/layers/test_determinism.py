@@ -1,11 +1,5 @@
 """With op determinism, the same bits whenever they are computed: the depthwise convolution and batch normalisation."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import numpy as np, tensorflow as tf
 from tsnet_tf.layers.batch_statistics import normalise
@@ -42,8 +36,5 @@ for channels in (24, 30):  # a kernel of oneDNN's, and products
 """
 
 
-def test_same_bits_every_time():
-    # In a process of its own: op determinism cannot be taken back.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_same_bits_every_time(programs):
+    programs.run(PROGRAM)  # in a process of its own: op determinism cannot be taken back

@@ -12,11 +12,11 @@ from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.training import run_folder
 
-SMALL = "x3d_xs"
+MARKS = {"x3d_xs": (), "auto_tsnet_s": (pytest.mark.slow,)}  # one of each kind; all others are larger
 
 
 @pytest.mark.parametrize(
-    "name", [SMALL, *(pytest.param(n, marks=pytest.mark.slow) for n in genotype.archived() if n != SMALL)]
+    "name", [pytest.param(n, marks=MARKS.get(n, [pytest.mark.nightly])) for n in genotype.archived()]
 )
 def test_runs_and_survives_saving(tmp_path, draw_clips, perturbed, name):
     keras.utils.set_random_seed(0)

@@ -12,13 +12,6 @@ from tsnet_tf.space import cost, genotype, two_stream
 from tsnet_tf.space.table1 import table1
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_parameters_equal_keras_count(space, draw_architecture, seed):
-    drawn = draw_architecture(space, seed)[1]
-    count = sum(math.prod(weight.shape) for weight in TwoStreamModel(drawn).trainable_weights)
-    assert cost.complexity(drawn).total.params == count
-
-
 def test_parameters_of_one_stream_and_of_the_largest(space):
     for extreme in (cost.smallest(two_stream.only(space, ["sparse"])), cost.largest(space)):
         count = sum(math.prod(weight.shape) for weight in TwoStreamModel(extreme).trainable_weights)
@@ -60,17 +53,21 @@ def assert_counts_agree(fixed, monkeypatch):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_multiply_adds_equal_the_profilers(space, draw_architecture, monkeypatch, seed):
+def test_multiply_adds_and_parameters_equal_those_of_the_model(space, draw_architecture, monkeypatch, seed):
     assert_counts_agree(draw_architecture(space, seed)[1], monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(10))
 def test_multiply_adds_of_the_papers_space_equal_the_profilers(draw_architecture, monkeypatch, seed):
     assert_counts_agree(draw_architecture(table1(), seed)[1], monkeypatch)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", genotype.archived())
+MARKS = {"auto_tsnet_s": (pytest.mark.slow,)}  # the paper's space with both streams, fusions and attention
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=MARKS.get(n, [pytest.mark.nightly])) for n in genotype.archived()]
+)
 def test_multiply_adds_of_published_models_equal_the_profilers(monkeypatch, name):
     assert_counts_agree(genotype.load(name), monkeypatch)

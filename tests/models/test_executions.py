@@ -35,13 +35,23 @@ def relative_difference(found, expected):
     return np.max(np.abs(np.asarray(found) - expected)) / np.max(np.abs(expected))
 
 
-# Building a fixed model for every architecture is what takes time: all twenty are for the slow run.
-@pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_slice_mask_and_pruned_model_agree(space, supernets, draw_clips, draw_architecture, count):
-    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(count), 1e-4)
+# Blocks with and without squeeze-excite, stride and change of width, fusion and attention; small, since supernets take
+# long to trace.
+SMALL = table1(
+    sparse_width=0.25, dense_width=0.375, depths=((1, 1), (2,)), resolution=16, classes=5, hidden=16, dropout=0.0
+)
 
 
-@pytest.mark.slow
+def test_slice_mask_and_pruned_model_agree(supernets, draw_clips, draw_architecture):
+    assert_agreement(SMALL, supernets(SMALL), draw_clips(SMALL, BATCH), draw_architecture, range(4), 1e-4)
+
+
+@pytest.mark.nightly
+def test_slice_mask_and_pruned_model_agree_on_the_demos_space(space, supernets, draw_clips, draw_architecture):
+    assert_agreement(space, supernets(space), draw_clips(space, BATCH), draw_architecture, range(20), 1e-4)
+
+
+@pytest.mark.nightly
 def test_executions_agree_on_the_full_space(supernets, draw_clips, draw_architecture):
     space = table1(resolution=64, dropout=0.0)
     assert_agreement(space, supernets(space), draw_clips(space, 2), draw_architecture, range(3), 1e-3)
@@ -96,12 +106,8 @@ def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, dr
     # A rectifier that rounding switches changes gradients by percents: smooth activations, and traces of their own.
     monkeypatch.setattr(tf.nn, "relu", tf.nn.silu)
     monkeypatch.setattr(shared_trace, "_FUNCTIONS", {})
-    # Blocks with and without squeeze-excite, stride and change of width, fusion and attention; small, since the
-    # backward pass of two supernets takes long to trace.
-    settings = {"sparse_width": 0.25, "dense_width": 0.375, "classes": 5, "hidden": 16, "dropout": 0.0}
-    space = table1(depths=((1, 1), (2,)), resolution=16, **settings)
-    models, clips = supernets(space), draw_clips(space, BATCH)
-    towards = tf.constant(np.random.default_rng(9).normal(size=(BATCH, space.classes)), tf.float32)
+    models, clips = supernets(SMALL), draw_clips(SMALL, BATCH)
+    towards = tf.constant(np.random.default_rng(9).normal(size=(BATCH, SMALL.classes)), tf.float32)
 
     def gradients_of(model):
         def gradients(architecture):
@@ -116,7 +122,7 @@ def test_slice_and_mask_have_the_same_weight_gradients(supernets, draw_clips, dr
     assert names == list(named_weights(models["mask"]))
     by_slices, by_masks = gradients_of(models["slice"]), gradients_of(models["mask"])
     for seed in range(5):
-        architecture, _ = draw_architecture(space, seed)
+        architecture, _ = draw_architecture(SMALL, seed)
         sliced, masked = by_slices(architecture), by_masks(architecture)
         largest = max(np.abs(gradient).max() for gradient in sliced)
         for name, one, other in zip(names, sliced, masked, strict=True):

@@ -1,9 +1,9 @@
-"""A real TensorBoard on the folders of a real search and training: what its HTTP API says, and what a browser shows."""
+"""A real TensorBoard on the folders of the tiny demo: what its HTTP API says, and what a browser shows."""
 
 import base64
 import contextlib
 import json
-import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,66 +16,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
-from tsnet_tf.evaluation.evaluate import evaluation
+from tsnet_tf.evaluation import run_settings
+from tsnet_tf.report.data_pictures import contact_sheet
 from tsnet_tf.report.report import report
-from tsnet_tf.search import step
 from tsnet_tf.space import genotype
-from tsnet_tf.training import run_folder, tensorboard
-from tsnet_tf.training.train import train
 
-pytestmark = pytest.mark.slow  # a search, a training and a browser: about a minute
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 4
-SETTINGS = [
-    "batch_size = 4",
-    "search.validation_batch_size = 4",
-    "search.epochs = 2",
-    "search.target_gmacs = 0.0003",
-    "search.tolerance = 1.0",
-    "search.refine = 2",
-    "search.alpha_warmup = 0.0",
-    "search.recalibration_batches = 1",
-    "search.report_every = 1",
-    "search.profile_steps = (2, 3)",
-    "train.train_splits = ('train',)",
-    "train.epochs = 2",
-    "train.report_every = 1",
-    "table1.depths = ((1,), (1,))",
-    "table1.hidden = 8",
-]
 SEARCH, TRAINING = "sparse/events", "train/events"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, write_records):
+def finished(tiny_demo):
     """The folder of a search and a training of a few steps on a few videos."""
-    folder = tmp_path_factory.mktemp("runs")
-    random = np.random.default_rng(0)
-    splits = ("train", "validation", "test")
-    for split in splits:
-        frames = [random.integers(0, 128, (40, 24, 32, 3), np.uint8) + 127 * (i % 2) for i in range(8)]
-        videos = [(f"{split}/{i}.mp4", i % 2, f.astype(np.uint8)) for i, f in enumerate(frames)]
-        write_records(folder / "data", videos, split=split)
-    counts = {split: {"videos": 8, "videos_per_shard": [8]} for split in splits}
-    (folder / "data" / "manifest.json").write_text(json.dumps({"splits": counts}))
-
-    def parse(file):
-        gin.clear_config()
-        gin.add_config_file_search_path(str(ROOT))
-        gin.parse_config_files_and_bindings([file], [*SETTINGS, f"data_dir = '{folder}/data'"])
-
-    parse("gin/demo/sparse.gin")
-    step.search(workdir=str(folder / "sparse"), previous=None)
-    parse("gin/demo/train.gin")
-    summary = train(workdir=str(folder / "train"), genotype=str(folder / "sparse" / "genotype.json"))
-    model, _, labels = run_folder.load_trained(str(folder / "train"))
-    one_device = tf.distribute.OneDeviceStrategy("CPU:0")
-    result = evaluation(model, labels, VideoDataset(), one_device, str(folder / "train"), views="1-center")
-    tensorboard.write_evaluation(str(folder / "train"), result, summary["steps"])
-    gin.clear_config()
-    return folder
+    return tiny_demo.folder
 
 
 class Board:
@@ -162,28 +119,31 @@ def test_histograms(board):
 def test_pictures(board):
     tags = board.get("plugin/images/tags")
     assert {"architecture", "heat_map", "costs", "confusion", "clips/sparse"} == set(tags[SEARCH])
-    assert {"confusion", "clips/sparse"} == set(tags[TRAINING])
+    assert {"confusion", "clips/sparse", "clips/dense"} == set(tags[TRAINING])
     for tag in ("architecture", "heat_map", "costs", "confusion"):
         [(when, picture)] = board.images(SEARCH, tag).items()
         assert when == STEPS and min(picture.shape[:2]) > 150 and picture.std() > 5
 
 
-def test_clips_are_the_first_batch_as_the_model_sees_it(board):
+def test_clips_are_the_first_batch_as_the_model_sees_it(board, finished):
     [(when, sheet)] = board.images(SEARCH, "clips/sparse").items()
-    # Four clips of two frames of 24 pixels, three times as large, with lines of one pixel between them.
-    assert when == 0 and sheet.shape == (3 * (4 * 25 - 1), 3 * (2 * 25 - 1), 3)
+    run_settings.restore(str(finished / "sparse"), [], [])
+    dataset = VideoDataset()
+    gin.clear_config()
+    batches = pipeline.train_clips(dataset, ("train",), batch_size=8, frames=2, frame_stride=dataset.span // 2, seed=0)
+    clips, labels = next(iter(batches))
+    assert when == 0 and clips.shape == (8, 2, 24, 24, 3)
+    np.testing.assert_array_equal(sheet, contact_sheet(clips.numpy()))
     description = board.get("plugin/images/tags")[SEARCH]["clips/sparse"]["description"]
     named = description.split(": ")[1].split("</p>")[0].split(", ")
-    for row, name in enumerate(named):
-        frame = sheet[75 * row : 75 * row + 72, :72]
-        assert (frame.mean() > 127) == (name == "light")
+    assert named == [dataset.labels()[label] for label in labels]
 
 
-def test_settings_are_text(board, finished):
+def test_settings_are_text(board):
     assert "settings" in board.get("plugin/text/tags")[SEARCH]
     [row] = board.get("plugin/text/text", run=SEARCH, tag="settings")
-    assert "<code>" in row["text"] and "search.target_gmacs = 0.0003" in row["text"]
-    assert all(line in row["text"] for line in ("joint.samples = 2", "table1.hidden = 8"))
+    assert "<code>" in row["text"] and "search.target_gmacs = 0.0006" in row["text"]
+    assert all(line in row["text"] for line in ("joint.samples = 2", "table1.hidden = 16"))
 
 
 def test_runs_compare_by_hparams(board):
@@ -200,9 +160,9 @@ def test_runs_compare_by_hparams(board):
         sliceSize=10,
     )
     groups = [group["hparams"] for group in found["sessionGroups"]]
-    assert sorted(group.get("search.name", "training") for group in groups) == ["sparse", "training"]
-    [search] = [group for group in groups if "search.name" in group]
-    assert search["search.target_gmacs"] == 0.0003 and search["search.batch_size"] == 4
+    found = {group.get("search.name", "training"): group for group in groups}
+    assert sorted(found) == ["attention", "dense_fusion", "sparse", "training"]
+    assert found["sparse"]["search.target_gmacs"] == 0.0006 and found["sparse"]["search.batch_size"] == 8
 
 
 def test_steps_that_were_asked_for_are_traced(finished):
@@ -223,43 +183,45 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
 """
 
 
-@pytest.mark.parametrize(
-    "dashboard, shown",
-    [
-        ("timeseries", ["accuracy", "alpha", "train/events"]),
-        ("scalars", ["expected_gmacs", "multiplier"]),
-        ("custom_scalars", ["expected cost and target", "learning rates"]),
-        ("images", ["architecture", "heat_map", "costs", "confusion"]),
-        ("histograms", ["alpha", "drawn_gmacs"]),
-        ("text", ["search.target_gmacs = 0.0003"]),
-        ("hparams", ["search.target_gmacs", "joint.samples"]),
-    ],
-)
-def test_dashboards_in_a_browser(board, chromium, tmp_path, dashboard, shown):
+DASHBOARDS = {
+    "timeseries": ["accuracy", "alpha", "train/events"],
+    "scalars": ["expected_gmacs", "multiplier"],
+    "custom_scalars": ["expected cost and target", "learning rates"],
+    "images": ["architecture", "heat_map", "costs", "confusion"],
+    "histograms": ["alpha", "drawn_gmacs"],
+    "text": ["search.target_gmacs = 0.0006"],
+    "hparams": ["search.target_gmacs", "joint.samples"],
+}
+
+
+def test_dashboards_in_a_browser(board, chromium, tmp_path):
     with chromium(1600) as window:
-        window.open(f"{board.url}/#{dashboard}")
-        for _ in range(60):
-            text = " ".join(window.run(TEXT).split())
-            if all(name in text for name in shown) and (dashboard != "images" or window.run(IMAGES) >= 2):
-                break
-            time.sleep(0.5)
-        window.screenshot(str(tmp_path / f"{dashboard}.png"))
-        assert [name for name in shown if name not in text] == []
-        assert dashboard != "images" or window.run(IMAGES) >= 2
-        severe = [entry["message"] for entry in window.complaints() if entry["level"] == "SEVERE"]
-        assert severe == []
+        for dashboard, shown in DASHBOARDS.items():
+            window.open("about:blank")
+            window.open(f"{board.url}/#{dashboard}")
+            for _ in range(60):
+                text = " ".join(window.run(TEXT).split())
+                if all(name in text for name in shown) and (dashboard != "images" or window.run(IMAGES) >= 2):
+                    break
+                time.sleep(0.5)
+            window.screenshot(str(tmp_path / f"{dashboard}.png"))
+            assert [name for name in shown if name not in text] == [], dashboard
+            assert dashboard != "images" or window.run(IMAGES) >= 2
+            severe = [entry["message"] for entry in window.complaints() if entry["level"] == "SEVERE"]
+            assert severe == [], dashboard
 
 
-def test_report_of_the_same_runs(finished):
-    report(str(finished))
-    page = (finished / "report.html").read_text()
-    pictures = {path.stem for path in (finished / "report").glob("*.png")}
+def test_report_of_the_same_runs(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "demo", ignore=shutil.ignore_patterns("videos", "data", "saved_model"))
+    report(str(tmp_path / "demo"))
+    page = (tmp_path / "demo" / "report.html").read_text()
+    drawn = tmp_path / "demo" / "report"
+    pictures = {path.stem for path in drawn.glob("*.png")}
     assert {"architecture_train", "film_strip_sparse", "trade_off", "confusion_train", "samples_train"} <= pictures
     assert "What is missing" not in page and page.count("candidates of sparse") == 0
     front = json.loads((finished / "sparse" / "front.json").read_text())
-    trade_off = (finished / "report" / "trade_off.svg").read_text()
-    assert front and "candidates of sparse" in trade_off
-    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 2
-    for svg in (finished / "report").glob("samples_train*.svg"):
-        assert svg.read_text().count("data:image/png;base64") == 8
+    assert front and "candidates of sparse" in (drawn / "trade_off.svg").read_text()
+    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 16
+    for svg in drawn.glob("samples_train*.svg"):
+        assert svg.read_text().count("data:image/png;base64") == 12  # as many as are shown
         assert base64.b64decode(svg.read_text().split("base64,")[1].split('"')[0])[:4] == b"\x89PNG"

@@ -1,6 +1,6 @@
 """Half a step of the demo searched in bfloat16 ends as one in float32 does, but for what seeds differ by.
 
-python -m pytest -m slow -s tests/search/test_bfloat16.py     prints the table
+python -m pytest -m nightly -s tests/search/test_bfloat16.py     prints the table
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(10_800)]  # six searches
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(10_800)]  # six searches
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES, SEEDS = ("float32", "mixed_bfloat16"), (0, 1, 2)

@@ -115,7 +115,8 @@ def test_finds_what_is_planted_within_the_budget(settings):
     assert found["selected_utility"] > random + 0.4
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_finds_what_is_planted_in_the_papers_space():
     for seed in range(3):
         found = search(sparse_space(), TARGET, seed, 1000)
@@ -125,7 +126,8 @@ def test_finds_what_is_planted_in_the_papers_space():
         assert found["selected_utility"] > random + 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_cost_terms_come_out_in_the_order_of_the_design():
     """The normalised term lands far below the target, less so with the baseline; the hinges near it, and better."""
     terms = {

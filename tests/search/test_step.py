@@ -14,8 +14,6 @@ from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only
 
-pytestmark = pytest.mark.slow
-
 BATCH, VIDEOS = 4, 8
 
 
@@ -55,6 +53,7 @@ def search(workdir, data, streams, steps, **others):
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(3600)
 def test_memory_stays_level_over_2000_steps_and_nothing_is_traced_again(tmp_path, bright_and_dark, monkeypatch):
     """The real step of both streams, with data pipeline, reports, pictures and checkpoints."""
@@ -76,6 +75,7 @@ def test_memory_stays_level_over_2000_steps_and_nothing_is_traced_again(tmp_path
     assert traces[2000] == traces[10] > 0
 
 
+@pytest.mark.slow
 def test_fine_tuning_that_was_killed_goes_on_with_the_architecture_that_was_taken(
     tmp_path, bright_and_dark, monkeypatch
 ):

@@ -1,16 +1,12 @@
 """A disk that is full in the middle of a checkpoint costs nothing but the time until there is room again."""
 
-import os
-import pathlib
 import re
 import subprocess
-import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow  # starts TensorFlow three times
+pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 MEGABYTES, FREE = 200, 30  # of the disk; a checkpoint takes 12, and three are kept
 # Where nothing can be mounted, files of more than 6 MB cannot be written from the third step on.
 PROGRAM = """
@@ -63,16 +59,6 @@ cli.run(main)
 """
 
 
-def run(workdir, *flags):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, f"--workdir={workdir}", *flags],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 @pytest.fixture
 def disk(tmp_path):
     """A small disk with little room, how to make room, and what limits files where there is no such disk."""
@@ -92,13 +78,11 @@ def disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_full_disk_is_one_line_and_leaves_the_last_checkpoint(disk, tmp_path):
+def test_full_disk_is_one_line_and_leaves_the_last_checkpoint(programs, disk, tmp_path):
     folder, make_room, flags = disk
-    undisturbed = run(tmp_path / "undisturbed")
-    assert undisturbed.returncode == 0, undisturbed.stderr[-2000:]
+    undisturbed = programs.run(PROGRAM, f"--workdir={tmp_path}/undisturbed")
 
-    full = run(folder / "run", *flags)
-    assert full.returncode == 4, full.stderr[-2000:]
+    full = programs.run(PROGRAM, f"--workdir={folder}/run", *flags, code=4)
     checkpoints = folder / "run" / "checkpoints"
     said = f"error: test: the disk is full; last good checkpoint: {checkpoints}/ckpt-(\\d); make room and run the same "
     last = int(re.fullmatch(said + "command again to go on\n", full.stderr)[1])
@@ -108,7 +92,6 @@ def test_full_disk_is_one_line_and_leaves_the_last_checkpoint(disk, tmp_path):
     assert {path.name for path in checkpoints.iterdir()} == {"checkpoint", *whole}
 
     make_room()
-    again = run(folder / "run")
-    assert again.returncode == 0, again.stderr[-2000:]
+    again = programs.run(PROGRAM, f"--workdir={folder}/run")
     assert f"going on from step {last}" in again.stdout
     assert again.stdout.splitlines()[-1] == undisturbed.stdout.splitlines()[-1]

@@ -17,7 +17,7 @@ from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict, values_of
-from tsnet_tf.training import stopping
+from tsnet_tf.training import checkpoints, stopping
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.recorder import Recorder
@@ -115,7 +115,7 @@ def test_run_reports_every_step_and_keeps_its_last_checkpoint(whole, tmp_path_fa
     assert np.array(model.alpha).any()
 
 
-@pytest.mark.parametrize("stop_at", [1, 4, 6], ids=["before_any_checkpoint", "soon_after_one", "between_two"])
+@pytest.mark.parametrize("stop_at", [1, 6], ids=["before_any_checkpoint", "between_two"])
 def test_interrupted_run_ends_as_the_uninterrupted_one(tmp_path, whole, stop_at):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, stop_at=stop_at)
@@ -136,13 +136,6 @@ def test_finished_run_is_left_as_it_is(tmp_path, whole):
     before = (tmp_path / "metrics.jsonl").read_bytes()
     model = run(tmp_path)
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
-    for found, expected in zip(everything(model), everything(whole[0]), strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-def test_reporting_less_often_changes_nothing_but_the_lines(tmp_path, whole):
-    model = run(tmp_path, report_every=3)
-    assert [line["step"] for line in records(tmp_path)] == [3, 6, 8]
     for found, expected in zip(everything(model), everything(whole[0]), strict=True):
         np.testing.assert_array_equal(found, expected)
 
@@ -205,10 +198,25 @@ def signal_after(steps, number, monkeypatch):
     monkeypatch.setattr(stopping, "wanted", patched)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_signal_saves_the_step_in_flight_and_the_same_command_goes_on(tmp_path, monkeypatch, number):
+@pytest.fixture(scope="module")
+def reported_less_often(tmp_path_factory):
+    """Model and records of a run with a report every three steps."""
+    folder = tmp_path_factory.mktemp("less_often")
+    return run(folder, report_every=3), records(folder)
+
+
+def test_reporting_less_often_changes_nothing_but_the_lines(whole, reported_less_often):
+    model, lines = reported_less_often
+    assert [line["step"] for line in lines] == [3, 6, 8]
+    assert_alike(model, whole[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
+def test_signal_saves_the_step_in_flight_and_the_same_command_goes_on(
+    tmp_path, monkeypatch, number, reported_less_often
+):
     """Between two checkpoints and two reports: step 5 of reports every 3 and checkpoints every 2 steps."""
-    expected = run(tmp_path / "whole", report_every=3)
+    expected, lines = reported_less_often
     before = signal.getsignal(number)
     with monkeypatch.context() as patch, pytest.raises(TryAgain) as stopped:
         signal_after(5, number, patch)
@@ -217,7 +225,7 @@ def test_signal_saves_the_step_in_flight_and_the_same_command_goes_on(tmp_path, 
     said = f"test: stopped by {signal.Signals(number).name} after step 5; last good checkpoint: {tmp_path}/run/"
     assert str(stopped.value).startswith(said + "checkpoints/ckpt-5; run the same command again to go on")
     assert_alike(run(tmp_path / "run", report_every=3), expected)
-    assert records(tmp_path / "run") == records(tmp_path / "whole")
+    assert records(tmp_path / "run") == lines
 
 
 def truncated(folder):
@@ -257,11 +265,6 @@ def without_list(folder):
     return flipped(folder)
 
 
-# All are found the same way; two in the fast tests.
-DAMAGES = [flipped, without_index]
-DAMAGES += [pytest.param(d, marks=pytest.mark.slow) for d in (truncated, flipped_index, without_data, without_list)]
-
-
 @pytest.fixture
 def warned(monkeypatch):
     lines = []
@@ -269,14 +272,29 @@ def warned(monkeypatch):
     return lines
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_bad_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, whole, whole_folder, damage, warned):
-    shutil.copytree(whole_folder, tmp_path, dirs_exist_ok=True)
-    fault = damage(tmp_path / "checkpoints")
-    model = run(tmp_path)
+@pytest.mark.parametrize("damage", [truncated, flipped, flipped_index, without_index, without_data, without_list])
+def test_bad_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, damage, warned):
+    step, weights = tf.Variable(0, dtype=tf.int64), tf.Variable(tf.zeros([1000]))
+    checkpoint = tf.train.Checkpoint(step=step, weights=weights)
+    manager = checkpoints.manager(checkpoint, str(tmp_path), step, 2)
+    for number in (6, 8):
+        step.assign(number)
+        weights.assign(tf.random.stateless_normal([1000], [0, number]))
+        checkpoints.save(manager, number)
+    fault = damage(tmp_path)
+    assert checkpoints.restore_latest(checkpoint, str(tmp_path), "test") == f"{tmp_path}/ckpt-6"
     [line] = warned
-    assert line.startswith(f"test: checkpoint '{tmp_path}/checkpoints/ckpt-8' cannot be read (")
+    assert line.startswith(f"test: checkpoint '{tmp_path}/ckpt-8' cannot be read (")
     assert re.search(fault, line), line
+    assert int(step) == 6
+    np.testing.assert_array_equal(weights, tf.random.stateless_normal([1000], [0, 6]))
+
+
+def test_run_with_a_bad_checkpoint_goes_on_from_the_one_before(tmp_path, whole, whole_folder, warned):
+    shutil.copytree(whole_folder, tmp_path, dirs_exist_ok=True)
+    flipped(tmp_path / "checkpoints")
+    model = run(tmp_path)
+    assert len(warned) == 1
     assert_alike(model, whole[0])
     assert records(tmp_path) == whole[1]
 

@@ -1,9 +1,6 @@
 """Two replicas with synchronised BN search as one device does. In a process of its own: devices are set up once."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -74,15 +71,8 @@ print(json.dumps({
 """
 
 
-def test_two_replicas_give_the_weights_and_alpha_of_one_device():
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_two_replicas_give_the_weights_and_alpha_of_one_device(programs):
+    done = programs.run(PROGRAM)
     found = json.loads(done.stdout.splitlines()[-1])
     print(found)
     assert found["replicas"] == 2

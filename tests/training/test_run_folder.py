@@ -3,8 +3,8 @@
 import dataclasses
 import errno
 import json
-import subprocess
-import sys
+import signal
+import time
 from unittest import mock
 
 import gin
@@ -132,30 +132,26 @@ def test_folder_without_recorded_settings_is_taken(tmp_path, settings):
 
 
 HOLDER = """
-import sys
+import sys, time
 from tsnet_tf.training import run_folder
 run_folder.start(sys.argv[1], None, {})
 print("ready", flush=True)
-sys.stdin.read()
+time.sleep(600)
 """
 
 
-def test_second_process_is_refused_until_the_first_is_killed(tmp_path):
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def test_second_process_is_refused_until_the_first_is_killed(programs, tmp_path):
+    holder = programs.start(HOLDER, tmp_path)
     try:
-        assert holder.stdout.readline() == "ready\n"
+        while holder.stdout != "ready\n":
+            assert holder.poll() is None, holder.stderr
+            time.sleep(0.05)
         with pytest.raises(
             UserError, match=f"expected a run folder that nobody works on, found process {holder.pid} on"
         ):
             run_folder.start(str(tmp_path), None, {})
     finally:
-        holder.kill()
+        holder.signal(signal.SIGKILL)
         holder.wait()
     assert run_folder.start(str(tmp_path), None, {}) == str(tmp_path)
     run_folder.start(str(tmp_path), None, {})  # its own it may open again

@@ -1,8 +1,6 @@
 """The factory makes the strategy that gin names; what cannot run on this machine is replaced."""
 
 import re
-import subprocess
-import sys
 from unittest import mock
 
 import pytest
@@ -192,13 +190,16 @@ def test_packages_with_cuda_are_those_that_tensorflow_names():
     assert all(name.startswith("nvidia-") for name in devices._missing_packages())
 
 
-def test_threads_are_chosen_before_tensorflow_starts():
-    code = (
-        "import tensorflow as tf; from tsnet_tf.training.strategy import strategy; strategy(intra_op_threads=1); "
-        "tf.zeros([]); strategy(intra_op_threads=3); print(tf.config.threading.get_intra_op_parallelism_threads())"
-    )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert found.stdout.split()[-1] == "1"  # TensorFlow keeps what it has, and that is no mistake
+def test_threads_are_chosen_before_tensorflow_starts(programs):
+    found = programs.run("""
+import tensorflow as tf
+from tsnet_tf.training.strategy import strategy
+strategy(intra_op_threads=1)
+tf.zeros([])
+strategy(intra_op_threads=3)
+print(tf.config.threading.get_intra_op_parallelism_threads())
+""")
+    assert found.stdout.strip() == "1"  # TensorFlow keeps what it has, and that is no mistake
 
 
 @pytest.mark.parametrize("threads", [-1, 1.5, "one"])

@@ -5,21 +5,17 @@ The binaries themselves, each with TF_CONFIG, on a data set small enough to be r
 
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]  # starts TensorFlow a dozen times
+pytestmark = pytest.mark.timeout(2400)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS_TO_END = 120  # after the other worker is gone
 SETTINGS = [
     "table1.name = 'tiny'",
@@ -80,11 +76,6 @@ DEMO_SETTINGS = [
 SELECTION = ["--gin_bindings=search.refine = 2", "--gin_bindings=search.finetune_epochs = 1"]
 
 
-@pytest.fixture(scope="module")
-def data(bright_and_dark):
-    return bright_and_dark
-
-
 def cheapest():
     from tsnet_tf.space.cost import complexity, smallest
     from tsnet_tf.space.table1 import table1
@@ -94,13 +85,12 @@ def cheapest():
     return complexity(smallest(only(table1(dense_width=0.25, dense_frames=8, **tiny), ("sparse",)))).gmacs
 
 
-def start(binary, workdir, data, epochs, *flags, demo=False, cluster=None, index=0):
+def start(programs, binary, workdir, data, epochs, *flags, demo=False, cluster=None, index=0):
     """Starts one process: alone, or number ``index`` of a ``cluster``."""
     bindings = DEMO_SETTINGS if demo else [*SETTINGS, f"search.target_gmacs = {1.1 * cheapest()}"]
     bindings = [*bindings, f"VideoDataset.directory = '{data}'"]
     bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["TMPDIR"] = str(workdir.parent / f"elsewhere{index}")
+    environment = {"TMPDIR": str(workdir.parent / f"elsewhere{index}")}
     os.makedirs(environment["TMPDIR"], exist_ok=True)
     if cluster:
         bindings.append("strategy.name = 'multi_worker'")
@@ -111,17 +101,8 @@ def start(binary, workdir, data, epochs, *flags, demo=False, cluster=None, index
         "search.py": "gin/demo/sparse.gin" if demo else "gin/steps/sparse.gin",
         "train.py": "gin/demo/train.gin" if demo else "gin/train/scratch.gin",
     }[binary]
-    return subprocess.Popen(
-        [
-            *(sys.executable, str(ROOT / "bin" / binary), f"--gin_file={gin_file}", f"--workdir={workdir}", *flags),
-            *(f"--gin_bindings={binding}" for binding in bindings),
-        ],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    flags = [f"--gin_file={gin_file}", f"--workdir={workdir}", *flags]
+    return programs.start(binary, *flags, *(f"--gin_bindings={binding}" for binding in bindings), **environment)
 
 
 def start_two(*arguments, **keywords):
@@ -136,10 +117,9 @@ def start_two(*arguments, **keywords):
 
 def finish(*processes):
     """Waits for processes that end well, and returns what they said."""
-    outputs = [process.communicate(timeout=900) for process in processes]
-    for process, (said, error) in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, f"{said[-1000:]}\n{error[-3000:]}"
-    return [said for said, _ in outputs]
+    for process in processes:
+        assert process.wait(900) == 0, f"{process.stdout[-1000:]}\n{process.stderr[-3000:]}"
+    return [process.stdout for process in processes]
 
 
 def tensors(path):
@@ -165,18 +145,20 @@ def assert_close(folder, other, names, statistics=True):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory, data):
+def alone(programs, tmp_path_factory, bright_and_dark):
     """Run folders of a search and of a training by one process."""
     folder = tmp_path_factory.mktemp("alone")
-    finish(start("search.py", folder / "search", data, 3, *SELECTION))
-    finish(start("train.py", folder / "train", data, 3, f"--genotype={folder}/search/genotype.json"))
+    finish(start(programs, "search.py", folder / "search", bright_and_dark, 3, *SELECTION))
+    genotype = f"--genotype={folder}/search/genotype.json"
+    finish(start(programs, "train.py", folder / "train", bright_and_dark, 3, genotype))
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", ["search", "train"])
-def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
+def test_two_workers_give_what_one_process_gives(programs, tmp_path, bright_and_dark, alone, binary):
     flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else SELECTION
-    workers = start_two(f"{binary}.py", tmp_path / "run", data, 3, *flags)
+    workers = start_two(programs, f"{binary}.py", tmp_path / "run", bright_and_dark, 3, *flags)
     finish(*workers)
     assert_close(tmp_path / "run", alone / binary, [latest(alone / binary), "final"])
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -189,52 +171,64 @@ def test_two_workers_give_what_one_process_gives(tmp_path, data, alone, binary):
             assert (tmp_path / "run" / name).read_text() == (alone / "search" / name).read_text()
 
 
-def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(tmp_path, data):
+@pytest.mark.nightly
+def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(programs, tmp_path, bright_and_dark):
     for folder, begin in ((tmp_path / "one", lambda *a, **k: [start(*a, **k)]), (tmp_path / "two", start_two)):
-        finish(*begin("search.py", folder / "search", data, 2, demo=True))
+        finish(*begin(programs, "search.py", folder / "search", bright_and_dark, 2, demo=True))
         genotype = f"--genotype={tmp_path}/one/search/genotype.json"
-        finish(*begin("train.py", folder / "train", data, 2, genotype, demo=True))
+        finish(*begin(programs, "train.py", folder / "train", bright_and_dark, 2, genotype, demo=True))
     one, two = tmp_path / "one", tmp_path / "two"
     assert_close(two / "search", one / "search", [latest(one / "search")])  # alpha, weights and what optimizers keep
     # In running statistics of the last layers, the small differences of all weights before add up.
     assert_close(two / "train", one / "train", ["final"], statistics=False)
 
 
-@pytest.mark.parametrize("index", [0, 1], ids=["chief", "other"])
-def test_killing_one_worker_ends_the_other_and_both_go_on(tmp_path, data, index):
-    folder, epochs = tmp_path / "run", 40
-    workers = start_two("search.py", folder, data, epochs)
-    wait_for(folder / "checkpoints" / "ckpt-4.index", workers)
-    workers[index].send_signal(signal.SIGKILL)
-    workers[index].wait()
-    killed = time.monotonic()
-    _, error = workers[1 - index].communicate(timeout=SECONDS_TO_END)
-    print(f"ended after {time.monotonic() - killed:.0f} s with code {workers[1 - index].returncode}: {error}")
-    assert workers[1 - index].returncode == 75, error
-    [line] = [line for line in error.splitlines() if line.startswith("error: ")]
-    assert re.search(r"search: sparse: another worker is gone; last good checkpoint: .*ckpt-\d+; run the same", line)
-    said = finish(*start_two("search.py", folder, data, epochs))
-    steps = [int(re.search(r"search: sparse: going on from step (\d+)", one)[1]) for one in said]
-    assert steps[0] == steps[1] >= 4
-    assert json.loads((folder / "summary.json").read_text())["steps"] == 2 * epochs
+@pytest.mark.slow
+def test_the_end_of_one_worker_is_that_of_the_other_and_both_go_on(programs, tmp_path, bright_and_dark, alone):
+    """One training: asked to stop, then without its chief, then without the other worker, and then to its end."""
+    folder, epochs, saved = tmp_path / "run", 80, 0
+    training = (programs, "train.py", folder, bright_and_dark, epochs, f"--genotype={alone}/search/genotype.json")
 
-
-def test_signal_to_one_worker_stops_both_at_the_same_step(tmp_path, data):
-    folder = tmp_path / "run"
-    workers = start_two("search.py", folder, data, 40)
-    wait_for(folder / "checkpoints" / "ckpt-4.index", workers)
-    workers[1].send_signal(signal.SIGTERM)
-    errors = [worker.communicate(timeout=60)[1] for worker in workers]
-    assert [worker.returncode for worker in workers] == [75, 75], errors
+    workers = start_two(*training)
+    wait_for_checkpoint(folder, saved, workers)
+    workers[1].signal(signal.SIGTERM)
+    assert [worker.wait(60) for worker in workers] == [75, 75], workers[0].stderr
+    errors = [worker.stderr for worker in workers]
     steps = [int(re.search(r"stopped by .* after step (\d+); last good checkpoint", error)[1]) for error in errors]
     assert steps[0] == steps[1] and (folder / "checkpoints" / f"ckpt-{steps[0]}.index").exists()
     assert "stopped by another worker" in errors[0] and "stopped by SIGTERM" in errors[1]
 
+    for killed in (0, 1):  # the chief, and the other
+        saved = max(checkpoints(folder))
+        workers = start_two(*training)
+        wait_for_checkpoint(folder, saved, workers)
+        workers[killed].signal(signal.SIGKILL)
+        assert workers[killed].wait() == -signal.SIGKILL
+        assert workers[1 - killed].wait(SECONDS_TO_END) == 75, workers[1 - killed].stderr
+        [line] = [line for line in workers[1 - killed].stderr.splitlines() if line.startswith("error: ")]
+        assert re.search(r"training: another worker is gone; last good checkpoint: .*ckpt-\d+; run the same", line)
+        assert going_on_from(workers[1 - killed]) == saved
 
-def wait_for(path, processes, seconds=600):
+    saved = max(checkpoints(folder))
+    workers = start_two(*training)
+    finish(*workers)
+    assert {going_on_from(worker) for worker in workers} == {saved}
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 2 * epochs
+
+
+def going_on_from(worker):
+    return int(re.search(r"training: going on from step (\d+)", worker.stdout)[1])
+
+
+def checkpoints(folder):
+    return [int(re.search(r"ckpt-(\d+)", path.name)[1]) for path in (folder / "checkpoints").glob("ckpt-*.index")]
+
+
+def wait_for_checkpoint(folder, after, processes, seconds=600):
+    """Waits for two more checkpoints, which are made every two steps."""
     started = time.monotonic()
-    while not path.exists():
+    while max(checkpoints(folder), default=0) < after + 4:
         ended = [process for process in processes if process.poll() is not None]
-        assert not ended, ended[0].communicate()[1][-3000:]
-        assert time.monotonic() - started < seconds, f"no {path}"
-        time.sleep(0.1)
+        assert not ended, ended[0].stderr[-3000:]
+        assert time.monotonic() - started < seconds, f"no checkpoint in {folder}"
+        time.sleep(0.05)
