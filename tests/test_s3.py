@@ -86,12 +86,12 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tmp_path):
         "--short_side=32",
         "--output=s3://bucket/data",
     )
-    assert said.splitlines()[-1] == "prepare: 48 videos of 16 classes in s3://bucket/data"
+    assert said.splitlines()[-1] == "prepare: 72 videos of 24 classes in s3://bucket/data"
     local = run(
         server, "prepare_data.py", f"--annotations={tmp_path}/videos/annotations.csv", "--short_side=32",
         f"--output={tmp_path}/data",
     )  # fmt: skip
-    assert local.splitlines()[-1].startswith("prepare: 48 videos")
+    assert local.splitlines()[-1].startswith("prepare: 72 videos")
     for path in (tmp_path / "data").glob("*.tfrecord"):
         assert get(bucket, f"data/{path.name}") == path.read_bytes()
     again = run(
