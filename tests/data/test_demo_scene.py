@@ -10,8 +10,8 @@ SEEDS = 400
 LEVEL_OF_CHANCE = 1e-4  # below which two samples are not of one distribution; a few hundred are compared here
 
 
-def _scene(seed):
-    return demo_scene.draw_scene(np.random.default_rng(seed))
+def _scene(seed, difficulty=5):
+    return demo_scene.draw_scene(np.random.default_rng(seed), demo_scene.noise(difficulty))
 
 
 def _poses(order, seeds):
@@ -24,7 +24,11 @@ def _changes(pose):
 
 
 def test_an_order_is_two_different_motions():
-    assert len(demo_scene.ORDERS) == 6 and ("sway", "bob") in demo_scene.ORDERS and ("bob", "sway") in demo_scene.ORDERS
+    assert (
+        len(demo_scene.ORDERS) == 6
+        and ("sway", "blink") in demo_scene.ORDERS
+        and ("blink", "sway") in demo_scene.ORDERS
+    )
     assert all(first != second for first, second in demo_scene.ORDERS)
 
 
@@ -42,7 +46,7 @@ def test_the_first_motion_is_made_before_the_switch_and_the_second_after(order):
 
 def test_a_motion_has_come_back_after_the_distance_of_two_sparse_frames():
     scene = dataclasses.replace(_scene(2), switch=20.0)
-    pose = demo_scene.poses(scene, ("sway", "bob"))
+    pose = demo_scene.poses(scene, ("sway", "blink"))
     np.testing.assert_allclose(pose[16:20], pose[:4], atol=1e-12)
     np.testing.assert_allclose(pose[36:], pose[20:24], atol=1e-12)
 
@@ -55,8 +59,8 @@ def test_the_other_objects_make_motions_of_other_orders(order):
 
 
 def test_every_other_order_is_as_frequent():
-    others = [demo_scene.orders(_scene(seed), ("sway", "bob"))[1] for seed in range(1000)]
-    counts = [others.count(order) for order in demo_scene.ORDERS if order != ("sway", "bob")]
+    others = [demo_scene.orders(_scene(seed), ("sway", "blink"))[1] for seed in range(1000)]
+    counts = [others.count(order) for order in demo_scene.ORDERS if order != ("sway", "blink")]
     assert sum(counts) == 1000 and scipy.stats.chisquare(counts).pvalue > LEVEL_OF_CHANCE
 
 
@@ -71,8 +75,8 @@ def test_poses_at_one_instant_are_distributed_alike_for_all_orders(order, frame)
 
 def test_the_test_of_distributions_would_see_a_leak():
     """Objects at rest in the middle of their swing."""
-    moving = _poses(("pulse", "bob"), range(SEEDS))[:, 5, 0, 2]
-    resting = np.array([_scene(seed).rest[0, 2] for seed in range(SEEDS, 2 * SEEDS)])
+    moving = _poses(("pulse", "blink"), range(SEEDS))[:, 5, 0, 1]
+    resting = np.array([_scene(seed).rest[0, 1] for seed in range(SEEDS, 2 * SEEDS)])
     assert scipy.stats.ks_2samp(moving, resting).pvalue < LEVEL_OF_CHANCE
 
 
@@ -100,18 +104,49 @@ def test_a_video_run_backwards_is_one_of_the_opposite_order(order):
 def test_only_the_texture_tells_one_object_from_another():
     """Everything drawn for an object has one distribution, whichever it is; only how widely it swings need not."""
     scenes = [_scene(seed) for seed in range(SEEDS)]
-    for name in ("rest", "phase", "tint", "angle", "grain"):
+    for name in ("middle", "rest", "phase", "tint", "angle", "grain"):
         drawn = np.stack([getattr(scene, name) for scene in scenes]).reshape(SEEDS, demo_scene.OBJECTS, -1)
         assert scipy.stats.ks_2samp(drawn[:200, 0], drawn[200:, 1]).pvalue.min() > LEVEL_OF_CHANCE, name
     nearest = [scene.depth[-1] for scene in scenes]
     assert scipy.stats.binomtest(nearest.count(0), SEEDS, 1 / demo_scene.OBJECTS).pvalue > LEVEL_OF_CHANCE
 
 
-@pytest.fixture(scope="module")
-def still():
-    """Texture to a video without noise whose scene is the same for all."""
-    quiet = demo_scene.Noise((0.0, 0.0, 0.0), 0.0, 0.0)
-    return {
-        texture: demo_scene.render(_scene(4), texture, ("sway", "bob"), quiet, np.random.default_rng(0))
-        for texture in demo_scene.TEXTURES
-    }
+def _video(texture, order, noise, seed=4):
+    random = np.random.default_rng(seed)
+    return demo_scene.render(demo_scene.draw_scene(random, noise), texture, order, noise, random).astype(int)
+
+
+QUIET = demo_scene.Noise((0.0, 0.0, 0.0), grain=0.0, pixel=0.0, company=0.0)
+
+
+def test_a_texture_shows_on_one_object_and_nowhere_else():
+    first, second = (_video(texture, ("sway", "blink"), QUIET)[0] for texture in ("stripes", "rings"))
+    scene = demo_scene.draw_scene(np.random.default_rng(4), QUIET)
+    y, x = np.nonzero(np.abs(first - second).max(-1) > 20)
+    aside, log_size, _ = demo_scene.poses(scene, ("sway", "blink"))[0, 0]
+    centre = scene.middle[0] + [aside + (demo_scene.WIDTH - 1) / 2, (demo_scene.HEIGHT - 1) / 2]
+    distance = np.hypot(x - centre[0], y - centre[1])
+    assert len(x) > 50 and distance.max() < 9.0 * np.exp(log_size) + 1.0
+
+
+def test_order_is_not_in_the_first_frame():
+    """But for half a frame's motion: the first frame is seen when half of it has passed."""
+    scene = _scene(6)
+    first = [demo_scene.poses(dataclasses.replace(scene, switch=20.0), order)[0] for order in demo_scene.ORDERS]
+    assert np.ptp(first, axis=0).max() <= np.max(scene.swing) * 2 * np.pi / demo_scene.PERIOD
+
+
+def test_noise_grows_with_the_level():
+    levels = [demo_scene.noise(difficulty) for difficulty in demo_scene.DIFFICULTIES]
+    for easier, harder in zip(levels, levels[1:], strict=False):
+        for field in dataclasses.fields(demo_scene.Noise):
+            assert np.all(np.less(getattr(easier, field.name), getattr(harder, field.name))), field.name
+
+
+def test_a_level_s_frames_are_farther_from_those_without_noise():
+    clean = _video("checks", ("pulse", "blink"), QUIET)
+    distance = [
+        np.abs(_video("checks", ("pulse", "blink"), demo_scene.noise(level)) - clean).mean()
+        for level in demo_scene.DIFFICULTIES
+    ]
+    assert distance == sorted(distance) and distance[-1] > 2 * distance[0]

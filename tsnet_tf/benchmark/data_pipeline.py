@@ -133,8 +133,9 @@ def write_records(folder: str, height: int, width: int, videos: int) -> None:
 
 
 def _pictures(number: int, height: int, width: int) -> tf.Tensor:
-    """A demo video at another size, with noise of that size, float32 [frames, height, width, 3], whole numbers."""
-    frames = demo_videos.draw_video(0, demo_videos.Video("train", "square", "rotate", number))
+    """A demo video there and back, at another size with noise of that size, float32 [frames, height, width, 3]."""
+    frames = demo_videos.draw_video(0, 1, demo_videos.Video("train", "stripes", ("sway", "pulse"), number))
+    frames = np.concatenate([frames, frames[::-1]])
     frames = tf.image.resize(frames, (height, width), "bicubic")
     noise = tf.random.stateless_normal(tf.shape(frames), [0, number], stddev=_NOISE)
     return tf.clip_by_value(tf.round(frames + noise), 0.0, 255.0)

@@ -1,11 +1,11 @@
 """What a demo video shows: objects that move one way and then another, as numbers and as pixels.
 
-The label is a texture and an order of two motions: "stripes_sway_then_blink" is a video in which the striped object sways
-and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs appearance
+The label is a texture and an order of two motions: "stripes_sway_then_blink" is a video in which the striped object
+sways and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs appearance
 (which texture is there, and on which object), motion (what that object does) and time (what it does first). That no
 less will do is a matter of how a video is drawn, and is tested:
 
-* **Only the texture names the object.** Place, size, tint, swing and grain of all objects are draws of one distribution.
+* **Only the texture names the object.** Place, size, tint and grain of all objects are draws of one distribution.
 * **A single pose says nothing about the order.** Every object always has all three oscillations (place, size,
   brightness), each with its own uniform phase; the motion only decides *which one of the phases advances*.
   At any one instant the poses have therefore exactly the same joint distribution for all orders.
