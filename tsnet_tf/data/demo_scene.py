@@ -1,9 +1,9 @@
 """What a demo video shows: objects that move one way and then another, as numbers and as pixels.
 
 The label is a texture and an order of two motions: "stripes_sway_then_blink" is a video in which the striped object
-sways and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs appearance
-(which texture is there, and on which object), motion (what that object does) and time (what it does first). That no
-less will do is a matter of how a video is drawn, and is tested:
+sways and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs
+appearance (which texture is there, and on which object), motion (what that object does) and time (what it does first).
+That no less will do is a matter of how a video is drawn, and is tested:
 
 * **Only the texture names the object.** Place, size, tint and grain of all objects are draws of one distribution.
 * **A single pose says nothing about the order.** Every object always has all three oscillations (place, size,
