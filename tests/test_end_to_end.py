@@ -86,11 +86,12 @@ def test_random_search_measures_its_draws_and_leaves_a_front(tiny_demo, programs
     front = json.loads((tmp_path / "front.json").read_text())
     assert summary["entropy_nats"]["end"] == pytest.approx(summary["entropy_nats"]["start"])  # alpha was at rest
     assert [row["gmacs"] for row in front] == sorted(row["gmacs"] for row in front)
-    assert [row["validation_top1"] for row in front] == sorted(row["validation_top1"] for row in front)
+    losses = [row["validation_log_loss"] for row in front]
+    assert losses == sorted(losses, reverse=True)
     assert sum(row["selected"] for row in front) == 1 and front[-1]["selected"]
     for row in front:
         found = genotype.load(str(tmp_path / row["genotype"]))
-        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006 * 1.05
+        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006 * 1.0001
     assert values_of(found) == values_of(genotype.load(str(tmp_path / "genotype.json")))
 
 
@@ -136,7 +137,7 @@ def test_predictions_of_two_protocols_are_compared(finished, programs, tmp_path)
     programs.run("evaluate.py", f"--workdir={tmp_path}/train", "--views=1-center")
     both = [f"{tmp_path}/train/predictions/test_{views}.npz" for views in ("1-center", "10-center")]
     result = json.loads(programs.run("compare.py", f"--first={both[0]}", f"--second={both[1]}", "--json").stdout)
-    assert result["videos"] == 16 and result["interval"][0] <= result["difference"] <= result["interval"][1]
+    assert result["videos"] == 24 and result["interval"][0] <= result["difference"] <= result["interval"][1]
 
 
 def test_saved_model_says_how_good_it_is(finished):

@@ -90,7 +90,7 @@ def board(finished):
 
 def test_scalars_are_those_of_the_records(board, finished):
     tags = board.get("plugin/scalars/tags")
-    expected = {"loss", "indicator", "entropy", "expected_gmacs", "target_gmacs", "multiplier", "clips_per_second"}
+    expected = {"loss", "indicator", "entropy", "expected_gmacs", "target_gmacs", "clips_per_second"}
     expected |= {"entropy/temporal_kernel", "entropy/spatial_kernel", "entropy/channels", "entropy/expansion"}
     expected |= {"learning_rate/weights", "learning_rate/alpha", "evaluation/top1"}
     assert expected <= set(tags[SEARCH])
@@ -185,7 +185,7 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
 
 DASHBOARDS = {
     "timeseries": ["accuracy", "alpha", "train/events"],
-    "scalars": ["expected_gmacs", "multiplier"],
+    "scalars": ["expected_gmacs", "sampled_gmacs"],
     "custom_scalars": ["expected cost and target", "learning rates"],
     "images": ["architecture", "heat_map", "costs", "confusion"],
     "histograms": ["alpha", "drawn_gmacs"],
@@ -221,7 +221,7 @@ def test_report_of_the_same_runs(finished, tmp_path):
     assert "What is missing" not in page and page.count("candidates of sparse") == 0
     front = json.loads((finished / "sparse" / "front.json").read_text())
     assert front and "candidates of sparse" in (drawn / "trade_off.svg").read_text()
-    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 16
+    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 24
     for svg in drawn.glob("samples_train*.svg"):
         assert svg.read_text().count("data:image/png;base64") == 12  # as many as are shown
         assert base64.b64decode(svg.read_text().split("base64,")[1].split('"')[0])[:4] == b"\x89PNG"
