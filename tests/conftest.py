@@ -48,7 +48,7 @@ class Program:
 
     poll = returncode.fget
 
-    def wait(self, timeout: float = 1200) -> int:
+    def wait(self, timeout: float = 3600) -> int:
         started = time.monotonic()
         while self.returncode is None:
             assert time.monotonic() - started < timeout, f"still running after {timeout} s: {self.stderr[-3000:]}"
