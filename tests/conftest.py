@@ -1,10 +1,12 @@
 """What tests of several rooms share. TensorFlow is imported where it is used: xdist's own process does not need it."""
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -63,7 +65,7 @@ class Programs:
     """Starts binaries, and programs of a test's own, without their waiting for TensorFlow's import."""
 
     def __init__(self, folder: pathlib.Path):
-        self._folder, self._count = folder, 0
+        self._folder, self._started = folder, []
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         self._server = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "fork_server.py")],
@@ -77,8 +79,7 @@ class Programs:
 
     def start(self, program: str, *arguments, cwd=ROOT, **environment) -> Program:
         """Starts a file of ``bin/`` by its name, any other by its path, or the text of a program."""
-        folder = self._folder / str(self._count)
-        self._count += 1
+        folder = self._folder / str(len(self._started))
         folder.mkdir()
         if "\n" in program:
             file = folder / "program.py"
@@ -89,7 +90,8 @@ class Programs:
             (folder / name).touch()
         job = {"folder": folder, "file": file, "arguments": arguments, "cwd": cwd, "environment": environment}
         print(json.dumps(job, default=str), file=self._server.stdin, flush=True)
-        return Program(int(self._server.stdout.readline()), folder)
+        self._started.append(Program(int(self._server.stdout.readline()), folder))
+        return self._started[-1]
 
     def run(self, program: str, *arguments, code: int = 0, **settings) -> Program:
         """The ended program; its exit code is the expected one."""
@@ -101,6 +103,10 @@ class Programs:
         return ended
 
     def close(self) -> None:
+        for program in self._started:
+            if program.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(program.pid, signal.SIGKILL)
         self._server.stdin.close()
         self._server.wait()
 
