@@ -1,11 +1,13 @@
 # Everything here sets itself up: a machine needs Python 3.10-3.12 and make, nothing else.
 
 RUN ?= runs/demo
+MOTION ?= runs/motion
 SEED ?= 0
 
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+MOTION_READY := $(VENV)/.motion
 
 # The tested set of versions was frozen on 3.11; the interpreter must also be able to make virtual environments.
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3; do \
@@ -26,11 +28,12 @@ INSTALL = { $(PIP) uv 2>/dev/null && $(VENV)/bin/uv pip install -q --compile-byt
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images chaos speed test test-slow test-all nightly lint format clean
+.PHONY: help demo motion-data images chaos speed test test-slow test-all nightly lint format clean
 
 help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
+	@echo "make motion-data  films a simulated robot (Meta-World) and prepares the records: half an hour"
 	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
 	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: an hour"
 	@echo "make speed      how fast models are, beside docs/speed.json"
@@ -64,6 +67,23 @@ demo: $(READY)
 	@$(PY) bin/report.py --workdir=$(RUN)
 	@echo "Everything is in $(RUN)/. Open $(RUN)/report.html in a browser; the numbers are in $(RUN)/summary.json."
 	@echo "Curves: $(VENV)/bin/tensorboard --logdir $(RUN)"
+
+# Meta-World's simulated robot, filmed and prepared. Mesa's off-screen library draws; of EGL it is MUJOCO_GL=egl.
+motion-data: $(MOTION_READY)
+	@if [ "$${MUJOCO_GL:-osmesa}" = osmesa ] && ! ldconfig -p | grep -q libOSMesa; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends libosmesa6; } >/dev/null; \
+	  fi; \
+	  ldconfig -p | grep -q libOSMesa || \
+	    { echo "error: expected libOSMesa (Debian: apt-get install libosmesa6) or MUJOCO_GL=egl, found neither" >&2; exit 2; }; \
+	fi
+	@$(PY) bin/make_motion_videos.py --output=$(MOTION)/videos
+	@$(PY) bin/prepare_data.py --annotations=$(MOTION)/videos/annotations.csv --short_side=48 --output=$(MOTION)/data
+	@echo "Records of the filmed robot are in $(MOTION)/data; gin/data/motion.gin reads them."
+
+$(MOTION_READY): $(READY)
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-input --compile -c constraints.txt -e ".[motion]"
+	@touch $@
 
 # The pictures in README.md, from the demo's run folder.
 images: $(READY)

@@ -33,6 +33,8 @@ setup(
     extras_require={
         # What bin/benchmark.py --against=pytorch compares with.
         "bench": ["torch==2.13.0", "pytorchvideo>=0.1.5"],
+        # What bin/make_motion_videos.py films: the tasks and experts (MIT), and the simulator (Apache 2.0).
+        "motion": ["metaworld==3.1.1", "mujoco==3.3.0"],
         "dev": [
             "pytest>=8",
             "pytest-timeout>=2.3",

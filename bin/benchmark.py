@@ -31,31 +31,12 @@ import tempfile
 
 from absl import flags
 
-from tsnet_tf import cli
-
-cli.silence_libraries()
-
-# What gin files can name must be known before the flags are read.
-from tsnet_tf import atomic, console  # noqa: E402
-from tsnet_tf.benchmark import (  # noqa: E402
-    data_pipeline,
-    depthwise,
-    growth,
-    machine,
-    model_speed,
-    pytorch,
-    roofline,
-    search_step,
-    serving_latency,
-)
-from tsnet_tf.errors import UserError  # noqa: E402
-from tsnet_tf.models.two_stream import TwoStreamModel  # noqa: E402
-from tsnet_tf.search import latency as latencies  # noqa: E402
-from tsnet_tf.search import spaces  # noqa: E402
-from tsnet_tf.space import genotype  # noqa: E402
-from tsnet_tf.space.table1 import table1  # noqa: E402
-from tsnet_tf.space.two_stream import only, restrict  # noqa: E402
-from tsnet_tf.training import run_folder  # noqa: E402
+from tsnet_tf import cli, console, paths
+from tsnet_tf.errors import UserError
+from tsnet_tf.search import spaces
+from tsnet_tf.space import genotype
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.space.two_stream import only, restrict
 
 LOGGING = "logging"  # asked for by itself: it is about a small space, others are about the paper's
 PARTS = {"model": ("inference", "training", "blocks"), "search": ("price", "joint", "memory", "tracing")}
@@ -67,23 +48,23 @@ PART = flags.DEFINE_string(
     "part", None, "Only this part. " + "; ".join(f"{c}: {', '.join((*PARTS[c], *ASKED_FOR[c]))}" for c in PARTS) + "."
 )
 AGAINST = flags.DEFINE_enum("against", None, ["pytorch"], "layers, model: beside it (pip install -e .[bench]).")
-CHECK = flags.DEFINE_string("check", None, "model: a file of ratios to compare with.")
+CHECK = cli.DEFINE_path("check", None, "model: a file of ratios to compare with.")
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Clips at once; default 4; inference: 1, 4 and 8; latency: 1; serving: 1 and 8.", lower_bound=1
 )
-GENOTYPE = flags.DEFINE_string(
+GENOTYPE = cli.DEFINE_path(
     "genotype", None, "Name or file. latency: measured, without a table; serving, without --workdir: manual_tsnet_70."
 )
-SPACE = flags.DEFINE_string(
-    "space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file."
-)
-OUTPUT = flags.DEFINE_string("output", None, "latency: the file to write.")
+SPACE = cli.DEFINE_path("space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file.")
+OUTPUT = cli.DEFINE_path("output", None, "latency: the file to write.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "All but latency: measurements of everything.", lower_bound=1)
 JSON = flags.DEFINE_bool("json", False, "All but latency: print JSON instead of tables.")
 
 
 def layers() -> None:
+    from tsnet_tf.benchmark import depthwise
+
     rows = depthwise.measure(REPEATS.value, _pytorch())
     if _as_json({"depthwise": rows}):
         return
@@ -96,6 +77,8 @@ def layers() -> None:
 
 
 def model() -> None:
+    from tsnet_tf.benchmark import growth, model_speed, roofline
+
     if CHECK.value:
         _check(CHECK.value)
         return
@@ -124,6 +107,8 @@ def model() -> None:
 
 
 def search() -> None:
+    from tsnet_tf.benchmark import machine, search_step
+
     parts, space, batch_size = _parts("search"), table1(), BATCH_SIZE.value or 4
     results: dict = {"batch_size": batch_size}
     if "price" in parts or "joint" in parts:
@@ -170,14 +155,17 @@ def search() -> None:
 
 
 def latency() -> None:
+    from tsnet_tf import atomic
+    from tsnet_tf.benchmark import machine
+    from tsnet_tf.models.two_stream import TwoStreamModel
+    from tsnet_tf.search import latency as latencies
+
     batch_size = BATCH_SIZE.value or 1
     if GENOTYPE.value:
         found = genotype.load(GENOTYPE.value)
         milliseconds = latencies.of_model(TwoStreamModel(found), batch_size)
         console.say(f"{found.name}: {milliseconds:.2f} ms per batch of {batch_size}")
         return
-    if not OUTPUT.value:
-        raise UserError("expected --output=FILE for the table, found none")
     table = {"machine": machine.description(), **latencies.measure(spaces.named(SPACE.value), batch_size)}
     atomic.write_json(OUTPUT.value, table)
     console.table(
@@ -189,6 +177,8 @@ def latency() -> None:
 
 
 def data() -> None:
+    from tsnet_tf.benchmark import data_pipeline
+
     repeats = REPEATS.value
     with tempfile.TemporaryDirectory() as folder:
         results = {
@@ -224,6 +214,10 @@ def data() -> None:
 
 
 def serving() -> None:
+    from tsnet_tf.benchmark import model_speed, serving_latency
+    from tsnet_tf.models.two_stream import TwoStreamModel
+    from tsnet_tf.training import run_folder
+
     workdir, name = cli.WORKDIR.value, GENOTYPE.value or model_speed.TWO_STREAMS
     model = run_folder.load_trained(workdir)[0] if workdir else TwoStreamModel(genotype.load(name))
     batch_sizes = [BATCH_SIZE.value] if BATCH_SIZE.value else [1, 8]
@@ -240,17 +234,19 @@ COMMANDS = {"layers": layers, "model": model, "search": search, "data": data, "l
 
 
 def _parts(command: str) -> tuple[str, ...]:
-    known = (*PARTS[command], *ASKED_FOR[command])
-    if PART.value and PART.value not in known:
-        raise UserError(f"--part: expected one of {', '.join(known)} for {command}; found '{PART.value}'")
     return (PART.value,) if PART.value else PARTS[command]
 
 
 def _pytorch():
+    from tsnet_tf.benchmark import machine, pytorch
+
     return pytorch.load(machine.THREADS) if AGAINST.value else None
 
 
 def _check(path: str) -> None:
+    from tsnet_tf import atomic
+    from tsnet_tf.benchmark import machine, model_speed
+
     found = model_speed.ratios(REPEATS.value)
     if not os.path.exists(path):
         atomic.write_json(path, {"machine": machine.description(), "ratios": found})
@@ -263,6 +259,8 @@ def _check(path: str) -> None:
 
 def _as_json(results: dict) -> bool:
     """Prints everything as JSON if that is wanted; else what it was measured on, for tables to follow."""
+    from tsnet_tf.benchmark import machine
+
     described = machine.description()
     if JSON.value:
         print(json.dumps({"machine": described, **results}, indent=2))
@@ -283,14 +281,29 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def main(command: str) -> None:
+def check(command: str) -> None:
     if command not in COMMANDS:
         raise UserError(f"expected a command out of {', '.join(COMMANDS)}; found '{command}'")
     for flag, commands in ((PART, tuple(PARTS)), (AGAINST, ("layers", "model")), (CHECK, ("model",))):
         if flag.value and command not in commands:
             raise UserError(f"--{flag.name}: expected with {' or '.join(commands)} only, found with {command}")
+    known = (*PARTS.get(command, ()), *ASKED_FOR.get(command, ()))
+    if PART.value and PART.value not in known:
+        raise UserError(f"--part: expected one of {', '.join(known)} for {command}; found '{PART.value}'")
+    if GENOTYPE.value:
+        genotype.load(GENOTYPE.value)
+    if command == "latency" and not GENOTYPE.value:
+        cli.need(OUTPUT, "FILE for the table")
+        paths.check_can_be_written(OUTPUT.value, "--output")
+    if CHECK.value and not os.path.exists(CHECK.value):
+        paths.check_can_be_written(CHECK.value, "--check")
+    if command == "serving" and cli.WORKDIR.value:
+        cli.need_run(cli.WORKDIR)
+
+
+def main(command: str) -> None:
     COMMANDS[command]()
 
 
 if __name__ == "__main__":
-    cli.run(main, argument="command")
+    cli.run(main, argument="command", check=check)

@@ -11,19 +11,21 @@ import json
 from absl import flags
 
 from tsnet_tf import cli
-from tsnet_tf.errors import UserError
 
-FIRST = flags.DEFINE_string("first", None, ".npz file of bin/evaluate.py.")
-SECOND = flags.DEFINE_string("second", None, ".npz file of another model, or of other views, on the same videos.")
+FIRST = cli.DEFINE_path("first", None, ".npz file of bin/evaluate.py.")
+SECOND = cli.DEFINE_path("second", None, ".npz file of another model, or of other views, on the same videos.")
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
+
+
+def check() -> None:
+    for flag in (FIRST, SECOND):
+        cli.need(flag, "FILE.npz")
+        cli.need_file(flag, "the .npz file of bin/evaluate.py")
 
 
 def main() -> None:
     from tsnet_tf.evaluation import compare, predictions
 
-    for flag in (FIRST, SECOND):
-        if not flag.value:
-            raise UserError(f"expected --{flag.name}=FILE.npz, found none")
     result = compare.compare(predictions.read(FIRST.value), predictions.read(SECOND.value))
     if JSON.value:
         print(json.dumps(result, indent=2))
@@ -32,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

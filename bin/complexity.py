@@ -21,19 +21,19 @@ from tsnet_tf.search import spaces
 from tsnet_tf.space import cost, genotype, published
 from tsnet_tf.space import two_stream as ts
 
-GENOTYPE = flags.DEFINE_string("genotype", None, "Name of a published architecture, or path of a genotype file.")
+GENOTYPE = cli.DEFINE_path("genotype", None, "Name of a published architecture, or path of a genotype file.")
 RESOLUTION = flags.DEFINE_integer(
     "resolution", None, "Side of the input, pixels; default the genotype's.", lower_bound=1
 )
 FRAMES = flags.DEFINE_integer("frames", None, "Frames of a single-stream genotype; default its own.", lower_bound=1)
-SPACE = flags.DEFINE_string("space", None, "table1, or path of a .json or .py file: counts its architectures.")
+SPACE = cli.DEFINE_path("space", None, "table1, or path of a .json or .py file: counts its architectures.")
 PUBLISHED = flags.DEFINE_bool("published", False, "Every size that the paper states, beside ours.")
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
 VIEWS = (10, 30)  # of one video: 10-Center and 10-LeftCenterRight
 
 
-def main() -> None:
+def check() -> None:
     wanted = [bool(GENOTYPE.value), bool(SPACE.value), PUBLISHED.value]
     if sum(wanted) != 1:
         raise UserError(
@@ -42,6 +42,9 @@ def main() -> None:
         )
     if not GENOTYPE.value and (RESOLUTION.value or FRAMES.value):
         raise UserError("--resolution and --frames: expected with --genotype only")
+
+
+def main() -> None:
     if PUBLISHED.value:
         show_published()
     elif SPACE.value:
@@ -143,4 +146,4 @@ def show_published() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

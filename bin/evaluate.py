@@ -13,33 +13,35 @@ folder; bin/compare.py compares two of these, and TensorBoard shows the confusio
 from absl import flags
 
 from tsnet_tf import cli
-
-cli.silence_libraries()
-
-# What a run's settings can name must be known before the flags that change them are read.
-import tsnet_tf.search.step  # noqa: E402
-import tsnet_tf.training.train  # noqa: E402, F401
-from tsnet_tf.evaluation import evaluate  # noqa: E402
+from tsnet_tf.evaluation import protocol, run_settings
+from tsnet_tf.settings import Settings
 
 VIEWS = flags.DEFINE_string("views", None, "CLIPS-center or CLIPS-left_center_right; default 10-center.")
 SPLIT = flags.DEFINE_string("split", None, "Which of the data set's splits; default test.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Views per replica and step; changes speed only.", lower_bound=1)
 
 
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR with a trained model")
+    if VIEWS.value:
+        protocol.named(VIEWS.value)
+    cli.need_run(cli.WORKDIR)
+    cli.need_writable(cli.WORKDIR)
+
+
+def check_settings(given: Settings) -> None:
+    run_settings.check(cli.WORKDIR.value, given)
+
+
 def main() -> None:
     from tsnet_tf.data import video_dataset
-    from tsnet_tf.errors import UserError
-    from tsnet_tf.evaluation import protocol, run_settings
+    from tsnet_tf.evaluation import evaluate
     from tsnet_tf.training import run_folder, tensorboard
     from tsnet_tf.training.strategy import strategy as make_strategy
 
     workdir = cli.WORKDIR.value
-    if not workdir:
-        raise UserError("expected --workdir=DIR with a trained model, found none")
     given = {"views": VIEWS.value, "split": SPLIT.value, "batch_size": BATCH_SIZE.value}
     given = {name: value for name, value in given.items() if value is not None}
-    if "views" in given:
-        protocol.named(given["views"])  # a misspelt name is told at once, not after the model is built
     run_settings.restore(workdir, cli.GIN_FILE.value, cli.GIN_BINDINGS.value)
     dataset, strategy = video_dataset.VideoDataset(), make_strategy()
     with strategy.scope():
@@ -50,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=check_settings, apply_settings=False)

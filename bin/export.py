@@ -12,32 +12,35 @@ whose accuracy on one centre view of the test videos is measured.
 from absl import flags
 
 from tsnet_tf import cli
+from tsnet_tf.evaluation import run_settings
+from tsnet_tf.export import formats
+from tsnet_tf.settings import Settings
 
-cli.silence_libraries()
-
-# What a run's settings can name must be known before the flags that change them are read.
-import tsnet_tf.search.step  # noqa: E402
-import tsnet_tf.training.train  # noqa: E402, F401
-from tsnet_tf.export import lite  # noqa: E402
-
-OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder to write.", of_a_model=True)
 LITE = flags.DEFINE_multi_enum(
-    "lite", [], lite.PRECISIONS, "Also a LiteRT model of this precision; repeatable; needs the data set."
+    "lite", [], formats.PRECISIONS, "Also a LiteRT model of this precision; repeatable; needs the data set."
 )
+
+
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR with a trained model")
+    cli.need(OUTPUT, "DIR")
+    cli.need_run(cli.WORKDIR)
+    formats.check_output(OUTPUT.value)
+    cli.need_writable(OUTPUT)
+
+
+def check_settings(given: Settings) -> None:
+    run_settings.check(cli.WORKDIR.value, given)
 
 
 def main() -> None:
     from tsnet_tf.data import video_dataset
-    from tsnet_tf.errors import UserError
-    from tsnet_tf.evaluation import evaluate, run_settings
+    from tsnet_tf.evaluation import evaluate
     from tsnet_tf.export import package
     from tsnet_tf.training import run_folder
 
     workdir = cli.WORKDIR.value
-    if not workdir:
-        raise UserError("expected --workdir=DIR with a trained model, found none")
-    if not OUTPUT.value:
-        raise UserError("expected --output=DIR, found none")
     run_settings.restore(workdir, cli.GIN_FILE.value, cli.GIN_BINDINGS.value)
     dataset = video_dataset.VideoDataset()
     model, _, labels = run_folder.load_trained(workdir)
@@ -46,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=check_settings, apply_settings=False)

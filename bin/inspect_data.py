@@ -12,27 +12,36 @@ import os
 
 from absl import flags
 
-from tsnet_tf import cli
-
-cli.silence_libraries()
-
-# What gin files can name must be known before the flags are read.
-from tsnet_tf import console  # noqa: E402
-from tsnet_tf.data.video_dataset import VideoDataset  # noqa: E402
-from tsnet_tf.errors import UserError  # noqa: E402
+from tsnet_tf import cli, console, paths
+from tsnet_tf.errors import UserError
 
 VERIFY = flags.DEFINE_bool("verify", False, "Read and check every record instead of drawing.")
-OUTPUT = flags.DEFINE_string("output", None, "Folder of the pictures; default: inspection/ in the records' folder.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder of the pictures; default: runs/inspection/NAME, named as the records.")
 SPLIT = flags.DEFINE_string("split", "train", "Where the clips are taken from.")
 CLIPS = flags.DEFINE_integer("clips", 8, "Clips on the sheet.", lower_bound=1)
 RECORDS = flags.DEFINE_integer("records", 1000, "Videos to look at for the histograms.", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "Draws the clips.")
 
 
+def check(folder: str) -> None:
+    folder = paths.expanded(folder)
+    if paths.is_local(folder) and not os.path.isdir(folder):
+        raise UserError(f"expected the folder of prepared records, found none at '{folder}'")
+    if not VERIFY.value:
+        cli.need_writable(OUTPUT, default=default_output(folder))
+
+
+def default_output(folder: str) -> str:
+    """The data set's own folder is left alone: it may be others' too, and is what its checksums say."""
+    return os.path.join("runs", "inspection", os.path.basename(os.path.abspath(folder)))
+
+
 def main(folder: str) -> None:
     from tsnet_tf.data import inspection
+    from tsnet_tf.data.video_dataset import VideoDataset
     from tsnet_tf.report import data_pictures
 
+    folder = paths.expanded(folder)
     dataset = VideoDataset(directory=folder)
     if VERIFY.value:
         faults = 0
@@ -43,7 +52,7 @@ def main(folder: str) -> None:
             raise UserError(f"expected sound records in '{folder}', found {faults} faults (see above)")
         console.say(f"verify: everything in {folder} is sound")
         return
-    output = OUTPUT.value or os.path.join(folder, "inspection")
+    output = OUTPUT.value or default_output(folder)
     found = inspection.summarize(dataset, RECORDS.value)
     drawn = data_pictures.draw_counts(found.labels, found.videos, found.rejected, os.path.join(output, "classes"))
     drawn += data_pictures.draw_lengths(found.frames, found.frame_rates, dataset.span, os.path.join(output, "lengths"))
@@ -57,4 +66,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, argument="folder")
+    cli.run(main, argument="folder", check=check)

@@ -1,9 +1,9 @@
-"""Writes the demo data set: real .mp4 files of 16 classes and an annotation file.
+"""Writes the demo data set: real .mp4 files of 24 classes and an annotation file.
 
   python bin/make_demo_videos.py --output=runs/demo/videos
 
-The 16 classes are 4 shapes x 4 motions. A shape can be told from a single frame, a motion only from many: the data set
-is built to need both streams. About 20 seconds and 120 MB with the default numbers on two cores.
+The 24 classes are 4 textures x 6 orders of two motions: what the one object with a texture does first, and what then,
+among other objects that do otherwise. Every level of difficulty has the same scenes and more noise.
 """
 
 from absl import flags
@@ -11,23 +11,34 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-OUTPUT = flags.DEFINE_string("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
 SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same pixels.", lower_bound=0)
+DIFFICULTY = flags.DEFINE_integer("difficulty", 1, "Level of noise, 1 to 5.")
 VIDEOS_PER_CLASS = flags.DEFINE_list(
-    "videos_per_class", ["24", "8", "10"], "Videos of each class in train, validation and test."
+    "videos_per_class", ["48", "16", "20"], "Videos of each class in train, validation and test."
 )
+
+
+def check() -> None:
+    cli.need(OUTPUT, "DIR")
+    if not 1 <= DIFFICULTY.value <= 5:
+        raise UserError(f"--difficulty: expected a level from 1 to 5, found {DIFFICULTY.value}")
+    counts = VIDEOS_PER_CLASS.value
+    if len(counts) != 3 or not all(count.isdecimal() for count in counts) or not any(int(count) for count in counts):
+        raise UserError(f"--videos_per_class: expected three numbers such as 48,16,20, found '{','.join(counts)}'")
+    cli.need_writable(OUTPUT, unless="annotations.csv")
 
 
 def main() -> None:
     from tsnet_tf.data import demo_videos
 
-    if not OUTPUT.value:
-        raise UserError("expected --output=DIR, found none")
-    counts = VIDEOS_PER_CLASS.value
-    if len(counts) != 3 or not all(count.isdecimal() for count in counts) or not any(int(count) for count in counts):
-        raise UserError(f"--videos_per_class: expected three numbers such as 24,8,10, found '{','.join(counts)}'")
-    demo_videos.make_demo_videos(OUTPUT.value, seed=SEED.value, videos_per_class=tuple(map(int, counts)))
+    demo_videos.make_demo_videos(
+        OUTPUT.value,
+        seed=SEED.value,
+        difficulty=DIFFICULTY.value,
+        videos_per_class=tuple(map(int, VIDEOS_PER_CLASS.value)),
+    )
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

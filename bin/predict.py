@@ -9,29 +9,36 @@ the same. A file that cannot be decoded is named, the others go on, and the exit
 """
 
 import json
+import os
 
 from absl import flags
 
-from tsnet_tf import cli
+from tsnet_tf import cli, paths
 from tsnet_tf.errors import UserError
 
-SAVED_MODEL = flags.DEFINE_string("saved_model", None, "Folder written by bin/export.py.")
-VIDEO = flags.DEFINE_multi_string("video", [], "Video file, or a folder with videos in or below it; repeatable.")
+SAVED_MODEL = cli.DEFINE_path("saved_model", None, "Folder written by bin/export.py.", of_a_model=True)
+VIDEO = cli.DEFINE_multi_path("video", "Video file, or a folder with videos in or below it; repeatable.")
 OVERLAP = flags.DEFINE_float(
     "overlap", 0.75, "Part of a clip that the next one shows again.", lower_bound=0.0, upper_bound=0.99
 )
 JSON = flags.DEFINE_bool("json", False, "Print one line of JSON for each video instead of tables.")
-PLOT = flags.DEFINE_string("plot", None, "Folder for a picture of each video's timeline (PNG and SVG).")
+PLOT = cli.DEFINE_path("plot", None, "Folder for a picture of each video's timeline (PNG and SVG).")
+
+
+def check() -> None:
+    cli.need(SAVED_MODEL, "DIR")
+    cli.need(VIDEO, "FILE")
+    missing = [video for video in VIDEO.value if paths.is_local(video) and not os.path.exists(video)]
+    if missing:
+        raise UserError(f"--video: expected a video file or a folder, found nothing at '{missing[0]}'")
+    if PLOT.value:
+        cli.need_writable(PLOT)
 
 
 def main() -> None:
     from tsnet_tf.export import predict
     from tsnet_tf.report import timeline
 
-    if not SAVED_MODEL.value:
-        raise UserError("expected --saved_model=DIR, found none")
-    if not VIDEO.value:
-        raise UserError("expected --video=FILE, found none")
     videos = predict.find_videos(VIDEO.value)
     predictor = predict.Predictor(SAVED_MODEL.value)
     names = timeline.names(videos)
@@ -48,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

@@ -21,18 +21,18 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Source: CSV file with the columns path, label[, split].")
-CLASS_FOLDERS = flags.DEFINE_string("class_folders", None, "Source: folder with one folder per class.")
-KINETICS = flags.DEFINE_multi_string("kinetics", [], "Source: annotation CSV file of Kinetics; repeatable.")
-SOMETHING = flags.DEFINE_multi_string(
-    "something_something", [], "Source: annotation JSON file of Something-Something-V2; repeatable."
+ANNOTATIONS = cli.DEFINE_path("annotations", None, "Source: CSV file with the columns path, label[, split].")
+CLASS_FOLDERS = cli.DEFINE_path("class_folders", None, "Source: folder with one folder per class.")
+KINETICS = cli.DEFINE_multi_path("kinetics", "Source: annotation CSV file of Kinetics; repeatable.")
+SOMETHING = cli.DEFINE_multi_path(
+    "something_something", "Source: annotation JSON file of Something-Something-V2; repeatable."
 )
-VIDEOS = flags.DEFINE_string("videos", None, "Folder of the videos; default: that of the annotation file.")
-OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
-LABELS = flags.DEFINE_string(
+VIDEOS = cli.DEFINE_path("videos", None, "Folder of the videos; default: that of the annotation file.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder to write.")
+LABELS = cli.DEFINE_path(
     "labels", None, "Label map: one label per line, a JSON list, or labels.json. Default: sorted labels."
 )
-CLASSES = flags.DEFINE_string("classes", None, "File of the only classes to prepare, written as --labels is.")
+CLASSES = cli.DEFINE_path("classes", None, "File of the only classes to prepare, written as --labels is.")
 RANDOM_CLASSES = flags.DEFINE_integer("random_classes", None, "Prepare this many classes, drawn.", lower_bound=1)
 CLASS_SEED = flags.DEFINE_integer("class_seed", 0, "Draws the classes of --random_classes.")
 SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Shorter side of the stored frames, pixels.", lower_bound=8)
@@ -53,9 +53,8 @@ SOURCES = {
 }
 
 
-def main() -> None:
-    if not OUTPUT.value:
-        raise UserError("expected --output=DIR, found none")
+def check() -> None:
+    cli.need(OUTPUT, "DIR")
     given = [name for name, flag in SOURCES.items() if flag.value]
     if len(given) != 1:
         raise UserError(f"expected one of {', '.join(SOURCES)}; found {' and '.join(given) or 'none'}")
@@ -63,8 +62,11 @@ def main() -> None:
     choices += ["--random_classes"] if RANDOM_CLASSES.value else []
     if len(choices) > 1:
         raise UserError(f"expected one of --labels, --classes, --random_classes; found {' and '.join(choices)}")
+    cli.need_file(ANNOTATIONS, "a CSV file")
+    cli.need_writable(OUTPUT, unless="manifest.json")
 
-    cli.silence_libraries()  # absl, by now started, has let warnings through again
+
+def main() -> None:
     from tsnet_tf.data import annotations, prepare
     from tsnet_tf.data.decode import Limits
 
@@ -114,4 +116,4 @@ def _annotations(videos: str) -> list:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

@@ -7,16 +7,23 @@ Run the same command again to go on after an interruption; finished parts are no
 
 import os
 
-from tsnet_tf import cli
-from tsnet_tf.errors import UserError
+from tsnet_tf import cli, console
+from tsnet_tf.search import parts
+from tsnet_tf.settings import Settings
+
+
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR")
+    cli.need_writable(cli.WORKDIR, unless="summary.json")
+
+
+def check_settings(given: Settings) -> None:
+    parts.check(given, cli.GIN_BINDINGS.value)
 
 
 def main() -> None:
-    from tsnet_tf import console
     from tsnet_tf.search import progressive
 
-    if not cli.WORKDIR.value:
-        raise UserError("expected --workdir=DIR, found none")
     binaries = os.path.dirname(os.path.abspath(__file__))
     summary = progressive.progressive(workdir=cli.WORKDIR.value, bindings=cli.GIN_BINDINGS.value, binaries=binaries)
     final = summary["final"]
@@ -24,8 +31,11 @@ def main() -> None:
         f"Final model: {final['gmacs']:.4g} GMACs per view, {final['params_m']:.3g} M parameters, "
         f"top-1 {100 * final['top1']:.1f} %, top-5 {100 * final['top5']:.1f} % ({final['views']})"
     )
+    for name in ("hand_made", "random"):
+        if f"{name}_top1" in final:
+            console.say(f"{name.replace('_', '-')} at the same cost: top-1 {100 * final[f'{name}_top1']:.1f} %")
     console.say(f"Run folder: {cli.WORKDIR.value}   Curves: tensorboard --logdir {cli.WORKDIR.value}")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=check_settings)

@@ -7,24 +7,21 @@ Writes <workdir>/report.html, and its pictures as PNG and SVG files to <workdir>
 a progressive search with one per step; a run need not have finished.
 """
 
-from absl import flags
-
 from tsnet_tf import cli
 
-cli.silence_libraries()
+COMPARE_WITH = cli.DEFINE_multi_path("compare_with", "Another folder for the same report; repeatable.")
 
-# What it reads of a run's evaluation can be set in gin files, and must be known before the flags are read.
-from tsnet_tf.errors import UserError  # noqa: E402
-from tsnet_tf.report import report  # noqa: E402
 
-COMPARE_WITH = flags.DEFINE_multi_string("compare_with", [], "Another folder for the same report; repeatable.")
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR")
+    cli.need_writable(cli.WORKDIR)
 
 
 def main() -> None:
-    if not cli.WORKDIR.value:
-        raise UserError("expected --workdir=DIR, found none")
+    from tsnet_tf.report import report
+
     report.report(cli.WORKDIR.value, COMPARE_WITH.value)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

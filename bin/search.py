@@ -7,21 +7,27 @@
 Run the same command again to go on after an interruption.
 """
 
-from absl import flags
+import functools
 
-from tsnet_tf import cli
-from tsnet_tf.errors import UserError
+from tsnet_tf import cli, setting_mistakes
 
-PREVIOUS = flags.DEFINE_string("previous", None, "Run folder of the step before, whose architecture is inherited.")
+PREVIOUS = cli.DEFINE_path(
+    "previous", None, "Run folder of the step before, whose architecture is inherited.", of_a_model=True
+)
+
+
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR")
+    if PREVIOUS.value:
+        cli.need_run(PREVIOUS)
+    cli.need_writable(cli.WORKDIR, unless="summary.json")
 
 
 def main() -> None:
     from tsnet_tf.search import step
 
-    if not cli.WORKDIR.value:
-        raise UserError("expected --workdir=DIR, found none")
     step.show([step.search(workdir=cli.WORKDIR.value, previous=PREVIOUS.value)])
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=functools.partial(setting_mistakes.check, calls=["search"]))

@@ -6,21 +6,26 @@
 Run the same command again to go on after an interruption.
 """
 
-from absl import flags
+import functools
 
-from tsnet_tf import cli
-from tsnet_tf.errors import UserError
+from tsnet_tf import cli, setting_mistakes
+from tsnet_tf.space import genotype
 
-GENOTYPE = flags.DEFINE_string("genotype", None, "Name of a published architecture, or path of a genotype file.")
+GENOTYPE = cli.DEFINE_path("genotype", None, "Name of a published architecture, or path of a genotype file.")
+
+
+def check() -> None:
+    cli.need(cli.WORKDIR, "DIR")
+    cli.need(GENOTYPE, "NAME_OR_FILE")
+    genotype.load(GENOTYPE.value)
+    cli.need_writable(cli.WORKDIR, unless="summary.json")
 
 
 def main() -> None:
     from tsnet_tf.training import train
 
-    if not cli.WORKDIR.value or not GENOTYPE.value:
-        raise UserError("expected --workdir=DIR and --genotype=NAME_OR_FILE, found at least one missing")
     train.train(workdir=cli.WORKDIR.value, genotype=GENOTYPE.value)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check, check_settings=functools.partial(setting_mistakes.check, calls=["train"]))

@@ -14,7 +14,8 @@ BINARIES = sorted((ROOT / "bin").glob("*.py"))
 GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
 
 # Modules directly in tsnet_tf that any room may use, the binaries' frame excepted.
-SHARED = {"errors", "console", "atomic", "filesystems", "interruption"}
+SHARED = {"errors", "console", "atomic", "filesystems", "interruption", "paths"}
+SHARED |= {"configurables", "settings", "setting_mistakes"}
 
 # Room -> rooms whose modules it may import. A room may always import its own.
 MAY_IMPORT = {
@@ -22,6 +23,7 @@ MAY_IMPORT = {
     "data": set(),
     "layers": {"space"},
     "models": {"space", "layers"},
+    "study": {"space", "search", "models", "data", "training", "evaluation", "report"},
     "search": {"space", "layers", "models", "data", "training", "evaluation", "report"},
     "training": {"space", "layers", "models", "data", "evaluation", "report"},
     "evaluation": {"space", "layers", "models", "data"},

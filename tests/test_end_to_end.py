@@ -30,9 +30,9 @@ def test_summary_keeps_the_contract(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert [step["step"] for step in summary["steps"]] == ["sparse", "dense_fusion", "attention"]
     for step in summary["steps"]:
-        assert {"gmacs", "target_gmacs", "params_m", "entropy_nats", "seconds", "val_top1"} <= set(step)
+        assert {"gmacs", "target_gmacs", "params_m", "entropy_nats", "seconds", "test_top1"} <= set(step)
         assert set(step["entropy_nats"]) == {"start", "end"}
-        assert 0 <= step["val_top1"] <= 1 and step["seconds"] > 0
+        assert 0 <= step["test_top1"] <= 1 and step["seconds"] > 0
         assert step["gmacs"] == pytest.approx(step["target_gmacs"], rel=0.1)
         assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"]
     final = summary["final"]

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pathlib
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,19 +9,100 @@ from collections.abc import Callable
 import absl.logging
 from absl import app, flags
 
-from tsnet_tf import console, filesystems, interruption
-from tsnet_tf.errors import NoSpace, TryAgain, UserError, lost_worker, no_space, raised_in_graph
+from tsnet_tf import console, filesystems, interruption, paths, setting_mistakes, settings
+from tsnet_tf.errors import NoSpace, TryAgain, UserError, denied, lost_worker, no_space, raised_in_graph
+from tsnet_tf.settings import Settings
 
-GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Gin file(s) with the settings.")
+
+class _Path(flags.ArgumentParser):
+    """A path, with ``~`` filled in."""
+
+    syntactic_help = "a path"
+
+    def __init__(self, of_a_model: bool):
+        self._of_a_model = of_a_model
+
+    def parse(self, argument: str) -> str:
+        try:
+            path = paths.expanded(argument)
+            if self._of_a_model:
+                paths.check_no_pattern(path)
+        except UserError as error:
+            raise ValueError(str(error)) from None  # absl puts the flag's name before it
+        return path
+
+
+def DEFINE_path(name: str, default: str | None, text: str, of_a_model: bool = False) -> flags.FlagHolder:
+    """Defines a flag for a path.
+
+    Args:
+      name, default: of the flag.
+      text: its help.
+      of_a_model: whether TensorFlow keeps checkpoints or a SavedModel there (`paths.check_no_pattern`).
+    """
+    return flags.DEFINE(_Path(of_a_model), name, default, text, serializer=flags.ArgumentSerializer())
+
+
+def DEFINE_multi_path(name: str, text: str) -> flags.FlagHolder:
+    """Defines a flag for a path that can be given several times."""
+    return flags.DEFINE_multi(_Path(False), flags.ArgumentSerializer(), name, [], text)
+
+
+GIN_FILE = DEFINE_multi_path("gin_file", "Gin file(s) with the settings; looked for here, then beside the folder bin/.")
 GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings", [], "Single settings that override the gin files, such as 'seed = 1'."
 )
 CONSOLE = flags.DEFINE_enum(
     "console", console.NORMAL, console.LEVELS, "quiet: tables, warnings and errors only; verbose: every report."
 )
-WORKDIR = flags.DEFINE_string("workdir", None, "Run folder: everything this run writes goes there.")
+WORKDIR = DEFINE_path("workdir", None, "Run folder: everything this run writes goes there.", of_a_model=True)
+flags.disclaim_key_flags()  # what is defined with the functions above is the binaries' own
 
 SHARED_FLAGS = (GIN_FILE, GIN_BINDINGS, WORKDIR, CONSOLE)
+_to_be_written: list[tuple[str, str]] = []  # paths beyond the local disk, and the flags they are of
+
+
+def need(flag: flags.FlagHolder, value: str) -> None:
+    """Refuses to go on without a flag.
+
+    Args:
+      flag: it.
+      value: what it takes, for the message, such as "DIR".
+    """
+    if not flag.value:
+        raise UserError(f"expected --{flag.name}={value}, found none")
+
+
+def need_run(flag: flags.FlagHolder) -> None:
+    """Refuses a local folder that holds no finished run; of others nothing is known yet."""
+    folder = flag.value
+    if paths.is_local(folder) and not os.path.isfile(os.path.join(folder, "summary.json")):
+        found = "no summary.json in it" if os.path.isdir(folder) else "no such folder"
+        raise UserError(f"--{flag.name}: expected the folder of a finished run, found {found}: '{folder}'")
+
+
+def need_file(flag: flags.FlagHolder, what: str) -> None:
+    """Refuses a local path of a file that is not there; ``what`` it should be, such as "a CSV file"."""
+    for path in flag.value if isinstance(flag.value, list) else filter(None, [flag.value]):
+        if paths.is_local(path) and not os.path.isfile(path):
+            raise UserError(f"--{flag.name}: expected {what}, found nothing at '{path}'")
+
+
+def need_writable(flag: flags.FlagHolder, *, default: str | None = None, unless: str | None = None) -> None:
+    """Refuses a folder that could not be written when the work is done.
+
+    Args:
+      flag: of the folder.
+      default: the folder that is written without it.
+      unless: a file in it that says that there is nothing left to do.
+    """
+    path = flag.value or default
+    if unless and paths.is_local(path) and os.path.isfile(os.path.join(path, unless)):
+        return
+    if paths.is_local(path):
+        paths.check_folder_can_be_written(path, f"--{flag.name}")
+    else:
+        _to_be_written.append((path, f"--{flag.name}"))
 
 
 def silence_libraries() -> None:
@@ -37,31 +117,25 @@ def silence_libraries() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def parse_gin() -> None:
-    """Reads ``--gin_file`` and ``--gin_bindings``.
+def run(
+    main: Callable[..., None],
+    *,
+    argument: str | None = None,
+    check: Callable[..., None] = lambda *given: None,
+    check_settings: Callable[[Settings], None] = setting_mistakes.check,
+    apply_settings: bool = True,
+) -> None:
+    """Runs one binary: parses and checks flags and settings, calls ``main()``, and turns a `UserError` into one line.
 
-    Raises:
-      UserError: a file is missing, or a binding names nothing that can be set.
-    """
-    import gin
+    TensorFlow is not imported before the checks have passed, if the binary imports it in ``main`` only: mistakes are
+    told at once.
 
-    # Gin files include each other by their path from the project's root, from wherever a binary is started.
-    gin.add_config_file_search_path(str(pathlib.Path(__file__).parents[1]))
-    for path in GIN_FILE.value:
-        if not os.path.exists(path):
-            raise UserError(f"--gin_file: expected an existing gin file, found nothing at '{path}'")
-    try:
-        gin.parse_config_files_and_bindings(GIN_FILE.value, GIN_BINDINGS.value)
-    except UserError:
-        raise
-    except (ValueError, SyntaxError, TypeError, OSError, AttributeError) as error:
-        raise UserError(f"gin configuration: {_one_line(error)}") from error
-
-
-def run(main: Callable[..., None], argument: str | None = None) -> None:
-    """Runs one binary: parses flags, reads gin, calls ``main()`` and turns a `UserError` into one line.
-
-    With ``argument``, such as "command", the binary's first argument is one, and ``main(it)`` is called.
+    Args:
+      main: the work.
+      argument: name of the binary's first argument, such as "command", which ``main`` and ``check`` then get.
+      check: looks at flags.
+      check_settings: looks at gin files and bindings.
+      apply_settings: whether gin holds the settings when ``main`` is called; else that is for ``main`` to see to.
 
     Exit codes, each but the first two with one line on standard error: 0 success; 1 a failure that nobody foresaw; 2 a
     mistake in flags, gin or input; 3 a loss or gradient is no number any more; 4 the disk is full; 75 stopped by
@@ -71,7 +145,8 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
     interruption.raise_on_signal()
 
     def start(argv: list[str]) -> None:
-        absl.logging.set_verbosity(absl.logging.FATAL)  # absl resets it while it parses the flags
+        silence_libraries()  # absl, by now started, has let warnings through again
+        absl.logging.set_verbosity(absl.logging.FATAL)  # it is reset while flags are parsed
         console.set_level(CONSOLE.value)
         try:
             given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
@@ -79,8 +154,14 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
                 raise UserError(f"expected flags only, found the argument '{others[0]}' (see --help)")
             if argument and not given:
                 raise UserError(f"expected a {argument}, found none (see --help)")
-            parse_gin()
+            check(*given)
+            read = settings.read(GIN_FILE.value, GIN_BINDINGS.value)
+            check_settings(read)
+            if apply_settings:
+                settings.apply(read)
             filesystems.load_for(*sys.argv)
+            for path, flag in _to_be_written:
+                filesystems.check_can_be_written(path, flag)
             main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -93,6 +174,9 @@ def run(main: Callable[..., None], argument: str | None = None) -> None:
             if no_space(error):
                 print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
                 sys.exit(NoSpace.exit_code)
+            if denied(error):
+                print(f"error: expected files that may be read and written, found: {_one_line(error)}", file=sys.stderr)
+                sys.exit(UserError.exit_code)
             if lost_worker(error):
                 print("error: another worker is gone; run the same command again, on every worker", file=sys.stderr)
                 sys.exit(TryAgain.exit_code)

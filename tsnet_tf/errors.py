@@ -42,6 +42,14 @@ def no_space(error: BaseException) -> bool:
     return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
 
 
+def denied(error: BaseException) -> bool:
+    """Whether ``error``, of Python or of TensorFlow, says that something may not be written or read."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    said = ("Permission denied", "Read-only file system", "Operation not permitted")
+    return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
+
+
 def lost_worker(error: BaseException) -> bool:
     """Whether ``error`` says that another worker cannot be reached any more."""
     said = (

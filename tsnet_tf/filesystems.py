@@ -6,6 +6,7 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.
 
 import os
 import sys
+import uuid
 import warnings
 
 from tsnet_tf.errors import UserError
@@ -39,6 +40,28 @@ def load_for(*texts: str) -> None:
     except tf.errors.OpError:
         pass
     _loaded = True
+
+
+def check_can_be_written(path: str, what: str) -> None:
+    """Tries whether files can be written below ``path``, on whatever file system, and removes what it has written.
+
+    Args:
+      path: of a folder, which need not be there.
+      what: such as "--output", for the message.
+
+    Raises:
+      UserError: they cannot.
+    """
+    import tensorflow as tf
+
+    probe = f"{path.rstrip('/')}.{uuid.uuid4().hex}.tmp"
+    try:
+        with tf.io.gfile.GFile(probe, "wb") as file:
+            file.write(b"tsnet_tf")
+        tf.io.gfile.remove(probe)
+    except tf.errors.OpError as error:
+        said = " ".join(str(error.message).split())
+        raise UserError(f"{what}: expected a path that can be written, found '{path}': {said}") from error
 
 
 def leave(code: int) -> None:

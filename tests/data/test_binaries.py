@@ -13,7 +13,12 @@ import pytest
         (
             "make_demo_videos.py",
             ["--output=x", "--videos_per_class=1,2"],
-            "error: --videos_per_class: expected three numbers such as 24,8,10, found '1,2'",
+            "error: --videos_per_class: expected three numbers such as 48,16,20, found '1,2'",
+        ),
+        (
+            "make_demo_videos.py",
+            ["--output=x", "--difficulty=6"],
+            "error: --difficulty: expected a level from 1 to 5, found 6",
         ),
         ("prepare_data.py", ["--annotations=a.csv"], "error: expected --output=DIR, found none"),
         (

@@ -81,13 +81,16 @@ def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path, classes):
     assert all(os.path.getsize(path) > 1000 for path in written)
 
 
-def test_the_binary_draws_and_verifies(programs, prepared):
+def test_the_binary_draws_beside_the_records_and_verifies_them(programs, prepared, tmp_path):
+    records = sorted(os.listdir(prepared.directory))
+
     def run(*arguments, code=0):
-        return programs.run("inspect_data.py", prepared.directory, *arguments, code=code)
+        return programs.run("inspect_data.py", prepared.directory, *arguments, code=code, cwd=tmp_path)
 
     run("--gin_bindings=VideoDataset.crop = 32", "--gin_bindings=VideoDataset.train_jitter = (32, 32)",
         "--gin_bindings=VideoDataset.test_short_side = 32", "--clips=2")  # fmt: skip
-    assert {"classes.png", "lengths.png", "clips.png"} <= set(os.listdir(f"{prepared.directory}/inspection"))
+    assert {"classes.png", "lengths.png", "clips.png"} <= set(os.listdir(tmp_path / "runs" / "inspection" / "data"))
+    assert sorted(os.listdir(prepared.directory)) == records
     manifest = json.loads(open(f"{prepared.directory}/manifest.json").read())
     manifest["splits"]["train"]["sha256_per_shard"][0] = "0" * 64
     with open(f"{prepared.directory}/manifest.json", "w") as file:

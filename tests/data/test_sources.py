@@ -1,12 +1,15 @@
 import collections
 import os
+import pathlib
 import sys
 
 import pytest
 
-from tsnet_tf.data.annotations import Annotation, label_map, read_labels
+from tsnet_tf.data.annotations import Annotation, check_files, label_map, read_labels
 from tsnet_tf.data.sources import class_folders, csv_file, kinetics
 from tsnet_tf.errors import UserError
+
+CASES = pathlib.Path(__file__).parent / "cases"
 
 
 def _csv(folder, text):
@@ -55,6 +58,69 @@ def test_a_faulty_file_is_named_with_the_fault(tmp_path, text, message):
         csv_file.read(_csv(tmp_path, text), split_seed=0)
 
 
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            "path,label\na.mp4,throwing, juggling\n",
+            "expected 2 fields in line 2 of '.*', found 3; a field with a comma",
+        ),
+        ("path,label,split\na.mp4,up, down,train\n", "expected 3 fields in line 2 of '.*', found 4"),
+        ("path,label,split\na,b.mp4,run,train\n", "expected 3 fields in line 2 of '.*', found 4"),
+        ("path,label,split,label\na.mp4,run,train,walk\n", "expected each column once in '.*', found 'label' more"),
+        ("path,label, split ,split\na.mp4,run,train,test\n", "expected each column once in '.*', found 'split' more"),
+        ('path,label,split\na.mp4,"Holding" a cup,train\n', "expected a CSV file, found in line 2 of '.*': "),
+        ('path,label,split\na.mp4,"run,train\nb.mp4,walk,train\n', "expected a CSV file, found in line 3 of '.*': "),
+    ],
+)
+def test_what_would_be_lost_is_told_with_its_line(tmp_path, text, message):
+    with pytest.raises(UserError, match=f"^--annotations: {message}"):
+        csv_file.read(_csv(tmp_path, text), split_seed=0)
+
+
+def test_labels_with_commas_are_no_longer_cut():
+    with pytest.raises(UserError, match="expected 2 fields in line 2 of '.*comma_nolast.csv', found 3"):
+        csv_file.read(str(CASES / "comma_nolast.csv"), split_seed=0)
+
+
+def test_empty_fields_at_the_end_lose_nothing(tmp_path):
+    path = _csv(tmp_path, "path,label,split,,\na.mp4,run,train,,\nb.mp4,walk,test,,,\n")
+    assert [a.label for a in csv_file.read(path, split_seed=0)] == ["run", "walk"]
+
+
+def test_kinetics_lines_are_looked_at_in_the_same_way(tmp_path):
+    path = _csv(tmp_path, "label,youtube_id,time_start,time_end,split\nrun,abc,3,13,train,\n")
+    assert len(kinetics.read([path], str(tmp_path))) == 1
+    path = _csv(tmp_path, "label,youtube_id,time_start,time_end,split\nrun,abc,3,13,train,fast\n")
+    with pytest.raises(UserError, match="--kinetics: expected 5 fields in line 2"):
+        kinetics.read([path], str(tmp_path))
+
+
+def test_one_file_under_two_names_has_one_label_and_split(tmp_path):
+    _touch(tmp_path, "videos/v0.mp4", "videos/v1.mp4")
+    found = csv_file.read(str(CASES / "dupspell.csv"), split_seed=0)
+    message = "found './v0.mp4' as 'a0' in test and the same file, named 'v0.mp4', as 'a0' in train"
+    with pytest.raises(UserError, match=message):
+        check_files(found, lambda path: str(tmp_path / "videos" / path))
+
+
+@pytest.mark.parametrize("name", ["./v0.mp4", "sub/../v0.mp4", "link.mp4", "folder/v0.mp4", "hard.mp4"])
+def test_a_file_is_known_again_through_links_and_spellings(tmp_path, name):
+    _touch(tmp_path, "v0.mp4", "sub/v1.mp4")
+    (tmp_path / "link.mp4").symlink_to("v0.mp4")
+    (tmp_path / "folder").symlink_to(".")
+    os.link(tmp_path / "v0.mp4", tmp_path / "hard.mp4")
+
+    def check(label, split):
+        videos = [Annotation("v0.mp4", "run", "train"), Annotation(name, label, split)]
+        check_files(videos, lambda path: os.path.join(str(tmp_path), path))
+
+    check("run", "train")  # shown twice as often, which may be meant
+    for label, split in (("run", "test"), ("walk", "train")):
+        with pytest.raises(UserError, match=f"found 'v0.mp4' as 'run' in train and the same file, named '{name}', as"):
+            check(label, split)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="--annotations: expected a CSV file, found nothing at '.*gone.csv'"):
         csv_file.read(str(tmp_path / "gone.csv"), split_seed=0)
@@ -77,9 +143,10 @@ def test_folders_may_name_splits(tmp_path):
 def test_a_class_without_a_video_is_told(tmp_path, capsys):
     _touch(tmp_path, "run/b.mp4", "sit/deeper/a.mp4", "walk/a.txt")
     assert [a.label for a in class_folders.read(str(tmp_path), split_seed=0)] == ["run"]
-    assert capsys.readouterr().err == (
-        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/sit'\n"
-    )
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: 1 videos are in no class's folder and are left out, such as '{tmp_path}/sit/deeper/a.mp4'",
+        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/sit'",
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
@@ -88,7 +155,7 @@ def test_a_name_that_is_not_in_utf_8_is_told(tmp_path):
     (tmp_path / "run" / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"")
     with pytest.raises(UserError, match=r"--class_folders: expected names in UTF-8 in '.*/run', found b'caf\\xe9.mp4'"):
         class_folders.read(str(tmp_path), split_seed=0)
-    with pytest.raises(UserError, match="--videos: expected names in UTF-8 in '.*/run/'"):
+    with pytest.raises(UserError, match="--videos: expected names in UTF-8 in '.*/run'"):
         kinetics._clips(str(tmp_path))
 
 

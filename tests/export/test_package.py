@@ -12,7 +12,7 @@ import tensorflow as tf
 from tsnet_tf.data import clips, schema
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation.evaluate import evaluation, predict_videos, probabilities_of, recorded
-from tsnet_tf.export import lite
+from tsnet_tf.export import formats, lite
 from tsnet_tf.export.package import package
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.models.folding import fold
@@ -78,7 +78,7 @@ def model():
 @pytest.fixture(scope="module")
 def packaged(model, dataset, tmp_path_factory):
     output = str(tmp_path_factory.mktemp("package") / "saved_model")
-    package(model, LABELS, dataset, output, accuracy={"top1": 0.5}, precisions=lite.PRECISIONS, train_split="test")
+    package(model, LABELS, dataset, output, accuracy={"top1": 0.5}, precisions=formats.PRECISIONS, train_split="test")
     return output
 
 
@@ -130,7 +130,7 @@ def test_lite_models_agree(packaged, crops, expected, precision, tolerance):
 
 
 def test_whole_numbers_make_it_smaller(packaged):
-    sizes = [os.path.getsize(os.path.join(packaged, "assets.extra", f"{p}.tflite")) for p in lite.PRECISIONS]
+    sizes = [os.path.getsize(os.path.join(packaged, "assets.extra", f"{p}.tflite")) for p in formats.PRECISIONS]
     assert sizes == sorted(sizes, reverse=True)
 
 

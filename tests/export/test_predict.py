@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,6 +62,23 @@ def test_the_timeline_finds_the_change(predictor, tmp_path, overlap, hop):
     assert (red["label"], green["label"]) == ("red", "green")
     assert red["start"] == 0 and green["end"] == 3 and red["end"] == green["start"]
     assert red["end"] == pytest.approx(2, abs=6 / 30)
+
+
+def test_the_timeline_is_in_seconds_also_where_the_frame_rate_changes(predictor, tmp_path):
+    """80 red frames in 2.67 s, then 80 green ones in 16 s: 159 steps in 18.47 s, so a hop of 2 frames is 0.23 s."""
+    with av.open(str(tmp_path / "two.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for number, picture in enumerate(colours((RED, 80), (GREEN, 80))):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number + 5 * max(0, number - 80), Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    result = predictor.predict(str(tmp_path / "two.mp4"))
+    red, green = result["timeline"]
+    assert (red["label"], green["label"]) == ("red", "green")
+    assert red["end"] == green["start"] == pytest.approx(80 / 30, abs=0.24)
+    assert result["seconds"] == green["end"] == pytest.approx((80 + 79 * 6) / 30 * 160 / 159)
 
 
 def test_a_video_shorter_than_a_clip(predictor, tmp_path):

@@ -79,7 +79,7 @@ def write_search(folder, started=0):
     rows = [{"step": s, "entropy": 2.0 - s, "probabilities": [[1 / widest] * widest] * 2} for s in (0, 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     entropies = {"start": 2.6390573296, "end": 1.0123456789}
-    finish(folder, step="sparse", target_gmacs=0.0131, entropy_nats=entropies, val_top1=0.1512345)
+    finish(folder, step="sparse", target_gmacs=0.0131, entropy_nats=entropies, test_top1=0.1512345)
 
 
 def write_whole(folder):
@@ -217,7 +217,7 @@ def test_target_of_milliseconds(tmp_path):
     write_search(tmp_path / "sparse")
     entropies = {"start": 2.6, "end": 1.0}
     measured = {"latency_ms": 21.5, "target_latency_ms": 20.0, "measured_latency_ms": 19.25}
-    finish(tmp_path / "sparse", step="sparse", entropy_nats=entropies, val_top1=0.15, **measured)
+    finish(tmp_path / "sparse", step="sparse", entropy_nats=entropies, test_top1=0.15, **measured)
     report(str(tmp_path))
     cell = '<data value="20.0">20</data> ms, found <data value="19.25">19.25</data>'
     assert cell in (tmp_path / "report.html").read_text()

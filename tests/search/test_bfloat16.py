@@ -54,7 +54,7 @@ def found(tmp_path_factory):
             recorded += [value for line in lines for value in line.values() if isinstance(value, float)]
             summary = json.loads((workdir / "summary.json").read_text())
             summaries[policy].append({**summary, "loss": lines[-1]["loss"], "nats": summary["entropy_nats"]["end"]})
-            print("\n", policy, seed, {k: summaries[policy][-1][k] for k in ("loss", "nats", "gmacs", "val_top1")})
+            print("\n", policy, seed, {k: summaries[policy][-1][k] for k in ("loss", "nats", "gmacs", "test_top1")})
     return summaries, recorded
 
 
@@ -62,12 +62,12 @@ def test_nothing_is_no_number(found):
     assert all(map(math.isfinite, found[1]))
 
 
-@pytest.mark.parametrize("name", ["loss", "nats", "val_top1"])
+@pytest.mark.parametrize("name", ["loss", "nats", "test_top1"])
 def test_bfloat16_ends_within_what_seeds_differ_by(found, name):
     """Student's t-test does not tell them apart."""
     single, half = ([summary[name] for summary in found[0][policy]] for policy in POLICIES)
     noise = statistics.mean([statistics.variance(single), statistics.variance(half)])
-    if name == "val_top1":  # at least that of a draw of 160 test videos
+    if name == "test_top1":  # at least that of a draw of 160 test videos
         noise = max(noise, statistics.mean(single) * (1 - statistics.mean(single)) / 160)
     difference = abs(statistics.mean(single) - statistics.mean(half))
     print(f"{name}: float32 {single}, bfloat16 {half}")

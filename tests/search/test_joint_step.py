@@ -12,6 +12,9 @@ from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, only, pick, restrict, values_of
+from tsnet_tf.training import fused_optimizers
+
+PAPERS = {"indicator": "accuracy", "cost_term": "dual_ascent", "weight_gradient": "importance"}
 
 TINY = {"sparse_width": 0.125, "dense_width": 0.25, "depths": ((1,), (1,)), "resolution": 32, "classes": 4}
 TINY |= {"hidden": 8, "dropout": 0.0}
@@ -42,8 +45,8 @@ def planted(labels, steps=1, network=None, alpha_rate=1.0, weight_rate=0.0, targ
     """A search over `one_choice` with plain gradient descent, after ``steps`` steps on ``labels``."""
     network = network or Planted(one_choice())
     target = target or 1e3  # nobody pays
-    settings = {"samples": 2, "seed": 0, **settings}
-    model = SearchModel(network, target=target, alpha_optimizer=keras.optimizers.SGD(alpha_rate), **settings)
+    settings = {"samples": 2, "seed": 0, **PAPERS, **settings}
+    model = SearchModel(network, target=target, alpha_optimizer=fused_optimizers.SGD(alpha_rate), **settings)
     model.compile(keras.optimizers.SGD(weight_rate), jit_compile=False)
     labels = tf.constant(labels)
     batch = (tf.zeros([len(labels), 1, 1, 1, 3]), labels)
@@ -139,18 +142,52 @@ def test_alpha_stands_still_in_warm_up_and_weights_move():
     assert np.array(late.alpha).any()
 
 
-def test_adams_state_is_untouched_in_warm_up():
-    """After the warm-up, Adam's first step is a full one: nothing was gathered before."""
-    network = Planted(one_choice())
-    model = SearchModel(
-        network, target=1e3, alpha_optimizer=keras.optimizers.Adam(0.1), samples=8, alpha_warmup_steps=2
-    )
-    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
-    batch = (tf.zeros([2, 1, 1, 1, 3]), tf.constant([1, 1]))
-    for _ in range(2):
-        model.train_step((batch, batch))
-    moments = [v for v in model.alpha_optimizer.variables if "momentum" in v.path or "velocity" in v.path]
-    assert moments and not any(np.array(v).any() for v in moments)
+@pytest.mark.parametrize("frozen", [0, 1_000, 20_000])
+def test_the_first_update_of_alpha_is_one_learning_rate_however_long_it_was_frozen(frozen):
+    """Adam's first step has the size of its rate; after frozen steps with zero gradients it would be up to 6 times."""
+    model = planted([1, 1], steps=0, seed=seed_that_draws(0, 1))
+    model.alpha_optimizer = fused_optimizers.Adam(0.025)
+    model.alpha_optimizer.build([model.alpha])
+
+    @tf.function
+    def update(times, moves):
+        for _ in tf.range(times):
+            model.alpha_optimizer.apply_if(moves, [tf.constant([[1.0, -1.0]])], [model.alpha])
+
+    update(frozen, tf.constant(False))
+    assert int(model.alpha_optimizer.iterations) == 0 and not np.array(model.alpha).any()
+    assert not any(np.array(v).any() for v in model.alpha_optimizer.variables if "learning_rate" not in v.path)
+    update(1, tf.constant(True))
+    np.testing.assert_allclose(np.array(model.alpha), [[-0.025, 0.025]], rtol=1e-4)
+
+
+def test_a_frozen_step_does_not_call_alphas_optimizer():
+    model = planted([1, 1], steps=3, seed=seed_that_draws(0, 1), weight_rate=0.1, alpha_warmup_steps=3)
+    assert int(model.alpha_optimizer.iterations) == 0 and int(model.optimizer.iterations) == 3
+
+
+def test_the_multiplier_stays_within_its_bounds():
+    """Far below the target for long it would fall to nothing, and what is dear would cost nothing ever after."""
+    cheap, dear = costs_of_one_choice()
+    settings = {"alpha_rate": 0.0, "multiplier": 0.3, "multiplier_rate": 5.0, "seed": seed_that_draws(0, 1)}
+    assert float(planted([1], steps=20, target=50 * dear, **settings).multiplier) == pytest.approx(0.003)
+    assert float(planted([1], steps=20, target=cheap / 5, **settings).multiplier) == pytest.approx(30.0)
+
+
+def test_with_a_budget_only_what_fits_is_drawn_and_nothing_pays():
+    cheap, dear = costs_of_one_choice()
+    model = planted([1, 1], samples=8, target=(cheap + dear) / 2, cost_term="budget")
+    assert float(model.last["sampled_gmacs"]) == pytest.approx(cheap, rel=1e-5)
+    assert not np.array(model.alpha).any()  # there is nothing to choose between
+    both = planted([1, 1], samples=8, target=2 * dear, cost_term="budget")
+    assert cheap < float(both.last["sampled_gmacs"]) < dear and np.array(both.alpha)[0, 1] > 0
+
+
+def test_only_the_first_architectures_train_the_weights():
+    """Of (1, 0), both right on nothing but label 1: the loss is that of architecture 1 alone."""
+    settings = {"seed": seed_that_draws(1, 0), "weight_gradient": "uniform", "alpha_rate": 0.0}
+    model = planted([1, 1], weight_samples=1, **settings)
+    assert float(model.last["loss"]) == pytest.approx(np.log(1 + np.exp(-1)), rel=1e-5)
 
 
 def test_each_update_leaves_the_other_part_alone():
@@ -198,10 +235,10 @@ def real_search(execution="slice", seed=0):
     model = SearchModel(
         TwoStreamModel(space, execution=execution),
         target=1e-3,
-        alpha_optimizer=keras.optimizers.Adam(0.1),
+        alpha_optimizer=fused_optimizers.Adam(0.1),
         samples=2,
-        indicator="likelihood",
         seed=seed,
+        **{**PAPERS, "indicator": "likelihood"},
     )
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
     return model
@@ -273,7 +310,7 @@ def test_candidates_that_were_never_drawn_stand_still():
     space = only(table1(**TINY), ("sparse",))
     space = restrict(space, ("sparse/*/temporal_kernel", "sparse/*/expansion"), values_of(smallest(space)))
     model = SearchModel(
-        Planted(space), target=1e-3, alpha_optimizer=keras.optimizers.Adam(0.1), samples=3, multiplier=0.37
+        Planted(space), target=1e-3, alpha_optimizer=fused_optimizers.Adam(0.1), samples=3, multiplier=0.37, **PAPERS
     )
     model.compile(keras.optimizers.SGD(0.0))
     batch = (tf.zeros([3, 1, 1, 1, 3]), tf.constant([0, 1, 1]))

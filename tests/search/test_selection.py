@@ -1,24 +1,25 @@
-"""From the distribution to one architecture: the most probable one, and what happens when it misses the target."""
+"""From the distribution to one architecture: targets that can be met, measured costs, scores and their front."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.search.cost_tables import PARAMS, CostTables
-from tsnet_tf.search.distribution import ArchitectureDistribution
+from tsnet_tf.search.budget import BudgetedDistribution
+from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostTables
 from tsnet_tf.search.selection import (
     MEASUREMENTS,
     Scored,
+    best,
     check_target,
-    most_probable,
+    draw,
     most_probable_as_measured,
     pareto_front,
-    refine,
+    supernet_scores,
 )
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.space.two_stream import choices, only, pick
+from tsnet_tf.space.two_stream import only
 
 
 @pytest.fixture(scope="module")
@@ -27,63 +28,12 @@ def space():
 
 
 @pytest.fixture(scope="module")
-def distribution(space):
-    return ArchitectureDistribution(space)
-
-
-@pytest.fixture(scope="module")
 def macs(space):
     return CostTables(space)
 
 
-def leaning(distribution, towards, strength=3.0, noise=0.5, seed=0):
-    """Logits that prefer candidate ``towards`` (0 or -1) of every choice, with noise."""
-    logits = np.random.default_rng(seed).normal(scale=noise, size=distribution.shape).astype(np.float32)
-    for row, choice in enumerate(distribution.choices):
-        logits[row, range(len(choice.values))[towards]] += strength
-    return tf.constant(logits)
-
-
-def test_most_probable_is_taken_where_it_fits(space, distribution, macs):
-    wanted = np.array([row % len(c.values) for row, c in enumerate(distribution.choices)], np.int32)
-    logits = tf.one_hot(wanted, distribution.shape[1]) * 2.0
-    cost = float(macs.of(wanted[None])[0])
-    found, is_most_probable = most_probable(distribution, logits, macs, cost * 1.04)
-    assert is_most_probable
-    np.testing.assert_array_equal(found, wanted)
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("towards", [0, -1], ids=["from_below", "from_above"])
-def test_repaired_to_the_target(space, distribution, macs, towards, seed):
-    low, high = complexity(smallest(space)).gmacs, complexity(largest(space)).gmacs
-    target = (low * high) ** 0.5
-    logits = leaning(distribution, towards, seed=seed)
-    found, is_most_probable = most_probable(distribution, logits, macs, target, tolerance=0.05)
-    values = {c.label: c.values[i] for c, i in zip(choices(space), found, strict=True)}
-    assert complexity(pick(space, values)).gmacs == pytest.approx(target, rel=0.05 + 1e-4)
-    assert not is_most_probable
-
-
-@pytest.mark.parametrize("towards", [0, -1], ids=["from_below", "from_above"])
-def test_nothing_probable_is_given_up_in_vain(space, distribution, macs, towards):
-    """No single exchange gives a more probable architecture that also keeps to the target."""
-    target = (complexity(smallest(space)).gmacs * complexity(largest(space)).gmacs) ** 0.5
-    logits = leaning(distribution, towards)
-    found, _ = most_probable(distribution, logits, macs, target)
-    own = float(distribution.log_prob(logits, found[None])[0])
-    for row, choice in enumerate(distribution.choices):
-        for value in range(len(choice.values)):
-            other = found.copy()
-            other[row] = value
-            if abs(float(macs.of(other[None])[0]) / target - 1) <= 0.05:
-                assert float(distribution.log_prob(logits, other[None])[0]) <= own + 1e-5
-
-
-def test_unreachable_target_gives_the_nearest_end(space, distribution, macs):
-    """Not asked for by a search, which checks its target first; but it must end."""
-    found, _ = most_probable(distribution, leaning(distribution, -1), macs, 1e-3)
-    assert float(macs.of(found[None])[0]) == pytest.approx(complexity(smallest(space)).gmacs, rel=1e-5)
+def middle(space):
+    return (complexity(smallest(space)).gmacs * complexity(largest(space)).gmacs) ** 0.5
 
 
 def test_target_below_the_smallest_says_the_smallest(space, macs):
@@ -109,50 +59,62 @@ def test_target_between_them_passes(space, macs):
     check_target(space, macs, complexity(largest(space)).gmacs)
 
 
-def drawn_architectures(distribution, count):
-    return distribution.sample(tf.zeros(distribution.shape), count, [0, 0]).numpy()
+def test_draws_are_different_within_the_budget_and_begin_with_the_most_probable(space, macs):
+    budget = BudgetedDistribution(space, middle(space))
+    logits = tf.random.stateless_normal(budget.distribution.shape, [0, 0])
+    drawn = draw(budget, logits, 12, seed=0)
+    assert len({tuple(one) for one in drawn.tolist()}) >= 11 and len(drawn) == 12
+    assert macs.of(tf.constant(drawn)).numpy().max() <= middle(space) * (1 + 1e-6)
+    np.testing.assert_array_equal(drawn[0], budget.most_probable(logits))
 
 
-def test_refine_measures_what_fits_once_and_takes_the_best(distribution, macs):
-    drawn = drawn_architectures(distribution, 12)
-    prices = macs.of(tf.constant(drawn)).numpy()
-    budget = float(np.median(prices))
-    first = drawn[prices.argmax()]  # measured though it exceeds the budget: it is the search's own answer
-    measured = []
+def test_scores_are_mean_log_likelihoods_over_all_batches(space, macs):
+    """A network that gives the first choice's candidate the logit 1: log-likelihoods of 3 classes by hand."""
 
-    def score(architecture):
-        measured.append(architecture.tolist())
-        return float(len(measured) == 3)
+    def network(clips, architecture, training):
+        return tf.repeat(tf.one_hot(architecture[0], 3)[None], tf.shape(clips)[0], 0)
 
-    best, front = refine(np.concatenate([first[None], drawn, drawn]), macs, budget, score)
-    fitting = [a.tolist() for a, price in zip(drawn, prices, strict=True) if price <= budget]
-    assert measured == [first.tolist(), *fitting]  # every one once, in order
-    assert best.architecture.tolist() == measured[2] and best.score == 1.0
-    assert front[-1] == best and [m.cost for m in front] == sorted(m.cost for m in front)
+    batches = [(tf.zeros([2, 1]), tf.constant([0, 0])), (tf.zeros([2, 1]), tf.constant([1, 2]))]
+    architectures = np.zeros((2, len(BudgetedDistribution(space, 9.0).distribution.choices)), np.int32)
+    architectures[1, 0] = 1
+    first, second = supernet_scores(network, architectures, batches, macs)
+    right, wrong = 1 - np.log(np.e + 2), -np.log(np.e + 2)
+    assert (first.score, first.top1) == pytest.approx((right / 2 + wrong / 2, 0.5), rel=1e-5)
+    assert (second.score, second.top1) == pytest.approx((right / 4 + 3 * wrong / 4, 0.25), rel=1e-5)
+    assert best([second, first]) is first and first.cost < second.cost
 
 
-def test_refine_with_nothing_in_the_budget_keeps_the_first(distribution, macs):
-    drawn = drawn_architectures(distribution, 3)
-    best, front = refine(drawn, macs, 1e-3, lambda architecture: 0.5)
-    assert best.architecture.tolist() == drawn[0].tolist() and front == [best]
+def one_scored(cost, score):
+    return Scored(np.zeros(1, np.int32), cost, score, 0.0)
 
 
 def test_front_by_hand():
-    def one(cost, score):
-        return Scored(np.zeros(1, np.int32), cost, score)
-
-    measured = [one(3, 0.5), one(1, 0.2), one(2, 0.6), one(2, 0.4), one(4, 0.6), one(5, 0.9), one(1, 0.1)]
+    costs_and_scores = [(3, 0.5), (1, 0.2), (2, 0.6), (2, 0.4), (4, 0.6), (5, 0.9), (1, 0.1)]
+    measured = [one_scored(*both) for both in costs_and_scores]
     assert [(m.cost, m.score) for m in pareto_front(measured)] == [(1, 0.2), (2, 0.6), (5, 0.9)]
+    assert best([one_scored(2, 0.5), one_scored(1, 0.5)]).cost == 1
 
 
-def test_a_wrong_estimate_is_put_right_by_what_is_measured(space, distribution, macs):
-    target = (complexity(smallest(space)).gmacs * complexity(largest(space)).gmacs) ** 0.5
-    costs = []
+@pytest.mark.parametrize("factor, measurements", [(1.3, 2), (0.7, 1)])
+def test_a_wrong_estimate_is_put_right_by_what_is_measured(space, macs, factor, measurements):
+    """An estimate that is too low is mended; one that is too high leaves the model under its ceiling."""
+    costs, target = [], middle(space)
+    logits = tf.zeros(BudgetedDistribution(space, target).distribution.shape)
+    logits += tf.range(float(logits.shape[1]))  # wants the largest of everything
 
     def measure(architecture):
-        costs.append(1.3 * float(macs.of(architecture[None])[0]))
+        costs.append(factor * float(macs.of(architecture[None])[0]))
         return costs[-1]
 
-    found, _, measured = most_probable_as_measured(distribution, leaning(distribution, 0), macs, target, 0.05, measure)
-    assert costs[0] == pytest.approx(1.3 * target, rel=0.051)
-    assert measured == measure(found) == pytest.approx(target, rel=0.051) and 3 <= len(costs) <= MEASUREMENTS + 1
+    found, measured = most_probable_as_measured(space, logits, target, GMACS, measure)
+    assert len(costs) == measurements <= MEASUREMENTS
+    assert measured == costs[-1] and 0.6 * target < measured <= target
+    assert factor * float(macs.of(found[None])[0]) == pytest.approx(measured)
+
+
+def test_of_several_above_the_target_the_nearest_is_taken(space):
+    costs = iter([3.0, 2.0, 2.5, 4.0, 3.0])
+    logits = tf.zeros(BudgetedDistribution(space, middle(space)).distribution.shape)
+    target = complexity(smallest(space)).gmacs * 1.01
+    with pytest.raises(UserError, match="expected a budget"):  # what is aimed at in the end, nothing keeps to
+        most_probable_as_measured(space, logits, target, GMACS, lambda architecture: next(costs))

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from av.video.reformatter import VideoReformatter
 
+from tsnet_tf import settings
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio
 from tsnet_tf.data import decode, demo_videos, pipeline, schema, shards
 from tsnet_tf.data.annotations import Annotation
@@ -46,9 +47,7 @@ def reading(
       of processor time, which mean more where other programs are busy on the machine.
     """
     write_records(folder, *size, videos)
-    with gin.unlock_config():
-        gin.clear_config()
-        gin.parse_config_file(gin_file)
+    settings.apply(settings.read([gin_file]))
     dataset = VideoDataset(folder)
     records = [record.numpy() for record in tf.data.TFRecordDataset(os.path.join(folder, SHARD))]
     clips = np.stack([schema.parse_video(tf.constant(record))[0][: dataset.dense_frames] for record in records])
@@ -134,8 +133,9 @@ def write_records(folder: str, height: int, width: int, videos: int) -> None:
 
 
 def _pictures(number: int, height: int, width: int) -> tf.Tensor:
-    """A demo video at another size, with noise of that size, float32 [frames, height, width, 3], whole numbers."""
-    frames = demo_videos.draw_video(0, demo_videos.Video("train", "square", "rotate", number))
+    """A demo video there and back, at another size with noise of that size, float32 [frames, height, width, 3]."""
+    frames = demo_videos.draw_video(0, 1, demo_videos.Video("train", "stripes", ("sway", "pulse"), number))
+    frames = np.concatenate([frames, frames[::-1]])
     frames = tf.image.resize(frames, (height, width), "bicubic")
     noise = tf.random.stateless_normal(tf.shape(frames), [0, number], stddev=_NOISE)
     return tf.clip_by_value(tf.round(frames + noise), 0.0, 255.0)

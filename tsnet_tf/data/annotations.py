@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
+from tsnet_tf.data.labels import in_order, spelled
 from tsnet_tf.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -21,22 +24,6 @@ SPLIT_NAMES = {
     "test": "test",
 }
 _SHARE_HELD_OUT = 0.1  # of each class, once for validation and once for test, where nobody says which
-VIDEO_SUFFIXES = (
-    ".mp4",
-    ".webm",
-    ".avi",
-    ".mkv",
-    ".mov",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".3gp",
-    ".ogv",
-    ".ts",
-    ".mts",
-)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -68,18 +55,6 @@ def read_text(path: str, flag: str, kind: str) -> str:
             raise UserError(f"{flag}: expected {kind} in UTF-8, found in '{path}': {error}") from error
 
 
-def list_folder(folder: str, flag: str) -> list[str]:
-    """Returns the names in a folder, sorted; without the slash that object stores put after those of folders.
-
-    Raises:
-      UserError: a name is not in UTF-8, so that it can be written neither into records nor into a list of rejects.
-    """
-    try:
-        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{flag}: expected names in UTF-8 in '{folder}', found {error.object!r}") from error
-
-
 def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Annotation]:
     """Sorts annotations by path; the same one twice counts once.
 
@@ -99,6 +74,35 @@ def unique(annotations: Iterable[tuple[Annotation, str]], flag: str) -> list[Ann
                 f"{first.split} and, in {where}, as '{annotation.label}' in {annotation.split}"
             )
     return sorted(found.values())
+
+
+def check_files(annotations: Iterable[Annotation], location_of: Callable[[str], str]) -> None:
+    """Refuses a file that has two labels or two splits under different names: spellings of its path, or links to it.
+
+    Args:
+      annotations: every video.
+      location_of: where a path in them is.
+
+    Raises:
+      UserError: there is one.
+    """
+    found: dict[object, Annotation] = {}
+    for annotation in annotations:
+        first = found.setdefault(_identity(location_of(annotation.path)), annotation)
+        if (first.label, first.split) != (annotation.label, annotation.split):
+            raise UserError(
+                f"annotations: expected one label and split per video, found '{first.path}' as '{first.label}' in "
+                f"{first.split} and the same file, named '{annotation.path}', as '{annotation.label}' in "
+                f"{annotation.split}"
+            )
+
+
+def counts(annotations: Iterable[Annotation]) -> dict[str, dict[str, int]]:
+    """Returns the number of videos of each label, by split."""
+    found: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    for annotation in annotations:
+        found[annotation.split][annotation.label] = found[annotation.split].get(annotation.label, 0) + 1
+    return found
 
 
 def hold_out(videos: Iterable[tuple[str, str]], seed: int) -> list[Annotation]:
@@ -134,9 +138,12 @@ def read_labels(path: str, flag: str = "--labels") -> list[str]:
     """
     text = read_text(path, flag, "a file with one label per line or a JSON list")
     if text.lstrip().startswith(("[", "{")):
-        labels = _labels_of_json(text, path, flag)
+        labels = [spelled(label, flag, f"'{path}'") for label in _labels_of_json(text, path, flag)]
+        if not all(labels):
+            raise UserError(f"{flag}: expected labels that are not empty in '{path}', found an empty one")
     else:
-        labels = [line.strip() for line in text.splitlines() if line.strip()]
+        labels = [spelled(line, flag, f"'{path}'") for line in re.split("\r\n?|\n", text)]
+        labels = [label for label in labels if label]
     if not labels:
         raise UserError(f"{flag}: expected at least one label in '{path}', found none")
     repeated = sorted({label for label in labels if labels.count(label) > 1})
@@ -146,12 +153,12 @@ def read_labels(path: str, flag: str = "--labels") -> list[str]:
 
 
 def label_map(annotations: Iterable[Annotation], given: Sequence[str] | None = None) -> list[str]:
-    """Returns the labels in the order of their indices: as ``given``, else all that occur, sorted.
+    """Returns the labels in the order of their indices: as ``given``, else all that occur, sorted (`in_order`).
 
     Raises:
       UserError: an annotation has a label that is not in ``given``.
     """
-    used = sorted({annotation.label for annotation in annotations})
+    used = in_order(annotation.label for annotation in annotations)
     if given is None:
         return used
     known = set(given)
@@ -170,12 +177,12 @@ def draw_classes(annotations: Iterable[Annotation], count: int, seed: int) -> li
     Raises:
       UserError: there are fewer classes.
     """
-    labels = sorted({annotation.label for annotation in annotations})
+    labels = in_order(annotation.label for annotation in annotations)
     if count > len(labels):
         raise UserError(
             f"--random_classes: expected at most the {len(labels)} classes of the annotations, found {count}"
         )
-    return sorted(sorted(labels, key=lambda label: stable_hash(seed, label))[:count])
+    return in_order(sorted(labels, key=lambda label: stable_hash(seed, label))[:count])
 
 
 def of_classes(annotations: Sequence[Annotation], classes: Sequence[str]) -> list[Annotation]:
@@ -197,6 +204,17 @@ def of_classes(annotations: Sequence[Annotation], classes: Sequence[str]) -> lis
 def stable_hash(*parts: object) -> str:
     """Returns a hexadecimal digest that is the same on every machine and in every process."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def _identity(location: str) -> object:
+    """What two names of one file have in common; object stores have no links."""
+    if "://" in location:
+        return location
+    try:
+        status = os.stat(location)
+    except (OSError, ValueError):  # it is missing, or cannot be
+        return os.path.normpath(location)
+    return status.st_dev, status.st_ino
 
 
 def _labels_of_json(text: str, path: str, flag: str) -> list[str]:

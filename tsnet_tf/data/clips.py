@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-CENTER = "center"
-LEFT_CENTER_RIGHT = "left_center_right"
-CROPS = {CENTER: 1, LEFT_CENTER_RIGHT: 3}  # number of crops per view
+from tsnet_tf.data.crops import CENTER
 
 _PIXELS_AT_ONCE = 2**15  # resized together: few operations, and what is in between stays in the processor's cache
 DCT_METHOD = "INTEGER_ACCURATE"  # of decoding; named because the default one may differ between builds

@@ -1,4 +1,4 @@
-"""Writes the demo data set: 16 classes (4 shapes x 4 motions) of H.264 .mp4 files and an annotation file."""
+"""Writes the demo data set: 24 classes (4 textures x 6 orders) of H.264 .mp4 files and an annotation file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tsnet_tf.data import demo_scene
 from tsnet_tf.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-CLASSES = tuple(f"{shape}_{motion}" for shape in demo_scene.SHAPES for motion in demo_scene.MOTIONS)
+KINDS = tuple((texture, order) for texture in demo_scene.TEXTURES for order in demo_scene.ORDERS)
 
 ANNOTATIONS = "annotations.csv"
 SETTINGS = "settings.json"
-_FORMAT = "tsnet_tf demo videos 2"  # count up whenever the same settings give other pixels
+_FORMAT = "tsnet_tf demo videos 3"  # count up whenever the same settings give other pixels
 
 # Every frame is coded alone and at the same quality. With predicted frames the coding errors around a moving shape
 # would differ from those around a still one, and a single frame could give the motion away.
@@ -34,13 +34,13 @@ class Video:
     """One video to write: ``index`` counts within its class and split."""
 
     split: str
-    shape: str
-    motion: str
+    texture: str
+    order: tuple[str, str]
     index: int
 
     @property
     def label(self) -> str:
-        return f"{self.shape}_{self.motion}"
+        return f"{self.texture}_{'_then_'.join(self.order)}"
 
     @property
     def path(self) -> str:
@@ -48,7 +48,7 @@ class Video:
         return f"{self.split}/{self.label}/{self.label}_{self.index:04d}.mp4"
 
 
-def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int, int]) -> None:
+def make_demo_videos(output: str, *, seed: int, difficulty: int, videos_per_class: tuple[int, int, int]) -> None:
     """Writes the data set to ``output``, or leaves it alone when it is there already.
 
     Everything is written to ``<output>.partial``, which gets its real name when it is whole.
@@ -56,12 +56,18 @@ def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int
     Args:
       output: folder to make.
       seed: the same seed gives the same pixels, however many processes draw them.
+      difficulty: level of noise, one of `demo_scene.DIFFICULTIES`.
       videos_per_class: number of videos of each class in the train, validation and test splits.
 
     Raises:
       UserError: ``output`` holds something else.
     """
-    settings = {"format": _FORMAT, "seed": seed, "videos_per_class": dict(zip(SPLITS, videos_per_class, strict=False))}
+    settings = {
+        "format": _FORMAT,
+        "seed": seed,
+        "difficulty": difficulty,
+        "videos_per_class": dict(zip(SPLITS, videos_per_class, strict=True)),
+    }
     output = os.path.normpath(output)
     if _is_complete(output, settings):
         console.say(f"demo videos: {output} is complete, reused")
@@ -69,15 +75,14 @@ def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int
     partial = f"{output}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     videos = [
-        Video(split, shape, motion, index)
-        for split, count in zip(SPLITS, videos_per_class, strict=False)
-        for shape in demo_scene.SHAPES
-        for motion in demo_scene.MOTIONS
+        Video(split, texture, order, index)
+        for split, count in zip(SPLITS, videos_per_class, strict=True)
+        for texture, order in KINDS
         for index in range(count)
     ]
     for video in videos:
         os.makedirs(os.path.dirname(os.path.join(partial, video.path)), exist_ok=True)
-    _write_all(partial, seed, videos)
+    _write_all(partial, seed, difficulty, videos)
     with open(os.path.join(partial, ANNOTATIONS), "w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["path", "label", "split"])
@@ -85,14 +90,19 @@ def make_demo_videos(output: str, *, seed: int, videos_per_class: tuple[int, int
     with open(os.path.join(partial, SETTINGS), "w") as file:
         file.write(json.dumps(settings, indent=2) + "\n")
     os.replace(partial, output)
-    console.say(f"demo videos: {len(videos)} videos of {len(CLASSES)} classes in {output}")
+    console.say(f"demo videos: {len(videos)} videos of {len(KINDS)} classes in {output}")
 
 
-def draw_video(seed: int, video: Video) -> np.ndarray:
-    """Returns the frames of one video, uint8 [frames, height, width, 3], RGB; they depend on the arguments only."""
-    key = [seed, SPLITS.index(video.split), CLASSES.index(video.label), video.index]
+def draw_video(seed: int, difficulty: int, video: Video) -> np.ndarray:
+    """Returns the frames of one video, uint8 [frames, height, width, 3], RGB; they depend on the arguments only.
+
+    Levels of difficulty differ in noise: the scene is that of the seed and the video.
+    """
+    key = [seed, SPLITS.index(video.split), KINDS.index((video.texture, video.order)), video.index]
     random = np.random.default_rng(key)
-    return demo_scene.render(demo_scene.draw_scene(random), video.shape, video.motion, random)
+    noise = demo_scene.noise(difficulty)
+    scene = demo_scene.draw_scene(random, noise)
+    return demo_scene.render(scene, video.texture, video.order, noise, random)
 
 
 def write_video(path: str, frames: np.ndarray) -> None:
@@ -122,14 +132,14 @@ def _is_complete(output: str, settings: dict) -> bool:
     return True
 
 
-def _write_all(folder: str, seed: int, videos: list[Video]) -> None:
+def _write_all(folder: str, seed: int, difficulty: int, videos: list[Video]) -> None:
     # "spawn" also works where the calling process runs threads (TensorFlow), which "fork" does not survive.
     context = multiprocessing.get_context("spawn")
     with (
         concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool,
         console.progress("demo videos", len(videos)) as bar,
     ):
-        futures = [pool.submit(_write_one, folder, seed, video) for video in videos]
+        futures = [pool.submit(_write_one, folder, seed, difficulty, video) for video in videos]
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()
@@ -139,5 +149,5 @@ def _write_all(folder: str, seed: int, videos: list[Video]) -> None:
             raise
 
 
-def _write_one(folder: str, seed: int, video: Video) -> None:
-    write_video(os.path.join(folder, video.path), draw_video(seed, video))
+def _write_one(folder: str, seed: int, difficulty: int, video: Video) -> None:
+    write_video(os.path.join(folder, video.path), draw_video(seed, difficulty, video))

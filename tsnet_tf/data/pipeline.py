@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.data import augmentation, clips, records
+from tsnet_tf.data.crops import CENTER, CROPS
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
@@ -127,7 +128,7 @@ def test_clips(
     frames: int,
     frame_stride: int,
     views: int = 10,
-    crops: str = clips.CENTER,
+    crops: str = CENTER,
     short_side: int | None = None,
     crop: int | None = None,
     input_context: tf.distribute.InputContext | None = None,
@@ -156,8 +157,8 @@ def test_clips(
       UserError: the records are missing, or the numbers do not fit together.
     """
     _check_span(dataset, frames, frame_stride)
-    if crops not in clips.CROPS:
-        raise UserError(f"expected crops to be one of {', '.join(clips.CROPS)}, found '{crops}'")
+    if crops not in CROPS:
+        raise UserError(f"expected crops to be one of {', '.join(CROPS)}, found '{crops}'")
     if views < 1:
         raise UserError(f"expected at least one view per video, found {views}")
     short_side, crop = short_side or dataset.test_short_side, crop or dataset.crop
@@ -176,7 +177,7 @@ def test_clips(
 
     def to_views(decoded: tf.Tensor, places: tf.Tensor, label: tf.Tensor, video: tf.Tensor) -> tf.data.Dataset:
         def to_crops(view: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
-            count = clips.CROPS[crops]
+            count = CROPS[crops]
             return tf.data.Dataset.from_tensor_slices(
                 {
                     "clip": clips.test_crops(tf.gather(decoded, place), crop, crops),
@@ -198,7 +199,7 @@ def test_clips(
         return every_view.batch(batch_size).prefetch(2)
     videos = math.ceil(sum(count for _, count in shards) / input_context.num_input_pipelines)
     replicas = input_context.num_replicas_in_sync // input_context.num_input_pipelines
-    steps = math.ceil(videos * views * clips.CROPS[crops] / (batch_size * replicas))
+    steps = math.ceil(videos * views * CROPS[crops] / (batch_size * replicas))
     empty = {
         "clip": tf.zeros([frames, crop, crop, 3], tf.uint8),
         **{name: tf.constant(NO_VIDEO) for name in ("label", "video", "view")},

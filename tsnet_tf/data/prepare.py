@@ -28,8 +28,18 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tsnet_tf import atomic, console, filesystems
-from tsnet_tf.data.annotations import SPLITS, Annotation, draw_classes, label_map, of_classes, stable_hash
+from tsnet_tf.data.annotations import (
+    SPLITS,
+    Annotation,
+    check_files,
+    counts,
+    draw_classes,
+    label_map,
+    of_classes,
+    stable_hash,
+)
 from tsnet_tf.data.decode import Limits
+from tsnet_tf.data.labels import check_distinct, check_trained
 from tsnet_tf.data.shards import MISSING, Report, Shard, location_of, plan_shards, read_report, write_shard
 from tsnet_tf.errors import UserError
 
@@ -37,7 +47,7 @@ LABELS = "labels.json"
 MANIFEST = "manifest.json"
 REJECTS = "rejects.csv"
 _PLAN = "plan.json"  # in an unfinished output only
-_FORMAT = "tsnet_tf records 2"  # count up whenever the same input gives other records
+_FORMAT = "tsnet_tf records 3"  # count up whenever the same input gives other records
 _POLL_SECONDS = 0.5
 
 
@@ -84,8 +94,8 @@ def prepare(
       beam_options: Beam's own flags, such as "--runner=FlinkRunner --flink_master=host:8081".
 
     Raises:
-      UserError: a label is not in ``labels``, a class is not in the annotations, ``output`` holds something else, or no
-        video is usable.
+      UserError: a label is not in ``labels`` or looks like another one, a class is not in the annotations, a video is
+        there twice, ``output`` holds something else, or no video is usable.
     """
     output = output.rstrip("/")
     filesystems.load_for(output, options.videos, *(annotation.path for annotation in annotations))
@@ -94,6 +104,9 @@ def prepare(
     if classes is not None:
         annotations = of_classes(annotations, classes)
     labels = label_map(annotations, labels or classes)
+    check_distinct(labels)
+    check_files(annotations, lambda path: location_of(options.videos, path))
+    check_trained(labels, counts(annotations))
     plan = plan_shards(annotations, options.shards)
     rows = sorted(map(dataclasses.astuple, annotations))
     fingerprint = stable_hash(_FORMAT, json.dumps([dataclasses.asdict(options), labels, rows]))
@@ -119,13 +132,17 @@ def prepare(
     for name in tf.io.gfile.listdir(folder):
         if name.endswith((".report.json", ".tmp")):  # the second of workers that were killed
             tf.io.gfile.remove(os.path.join(folder, name))
-    atomic.write_json(os.path.join(folder, MANIFEST), _manifest(plan, reports, rejects, labels, options, fingerprint))
+    manifest = _manifest(plan, reports, rejects, labels, options, fingerprint)
+    atomic.write_json(os.path.join(folder, MANIFEST), manifest)
     tf.io.gfile.remove(os.path.join(folder, _PLAN))
     if folder != output:
         os.replace(folder, os.path.realpath(output))
     console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
     if rejects:
         console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
+        trained = counts(annotations)["train"]
+        written = {split: of_split["classes"] for split, of_split in manifest["splits"].items()}
+        check_trained([label for label in labels if label in trained], written, " that can be used")
 
 
 class _WriteShard(beam.DoFn):

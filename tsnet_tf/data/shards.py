@@ -148,22 +148,21 @@ def _record(
     limits: decode.Limits,
 ) -> tuple[bytes, int]:
     """Returns the serialized record of one video and its number of frames."""
-    encoded, shape, size = [], None, 0
+    encoded, size, last = [], 0, None
     with decode.open_video(_source(videos, annotation.path), short_side=short_side, limits=limits) as video:
         for frame in video:
-            if shape is not None and frame.shape != shape:
-                raise decode.VideoError(f"changes its size at frame {len(encoded)}")
-            shape = frame.shape
-            encoded.append(tf.io.encode_jpeg(frame, quality=jpeg_quality).numpy())
-            size += len(encoded[-1])
+            if frame is not last:  # else it is held
+                jpeg = tf.io.encode_jpeg(frame, quality=jpeg_quality).numpy()
+            last = frame
+            encoded.append(jpeg)
+            size += len(jpeg)
             if size > _LARGEST_RECORD:
                 raise decode.VideoError(f"makes a record of more than {_LARGEST_RECORD / 2**30:g} GB")
-        order, frame_rate = video.even_frames()
     record = schema.serialize_video(
-        [encoded[index] for index in order],
-        height=shape[0],
-        width=shape[1],
-        frame_rate=frame_rate,
+        encoded,
+        height=frame.shape[0],
+        width=frame.shape[1],
+        frame_rate=video.frame_rate,
         label_index=label_indices[annotation.label],
         label_text=annotation.label,
         media_id=annotation.path,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gin
 import tensorflow as tf
 
-from tsnet_tf import filesystems
+from tsnet_tf import filesystems, paths
 from tsnet_tf.data.sampling import HOLD, LOOP, SEGMENTS, SPAN, Sampling
 from tsnet_tf.errors import UserError
 
@@ -24,7 +24,7 @@ class VideoDataset:
     """Records made by ``bin/prepare_data.py``, and the policy for taking clips from them.
 
     Attributes:
-      directory: folder of the records.
+      directory: folder of the records; ``~`` is the home folder.
       dense_frames: frames of the dense stream.
       dense_stride: source frames between two dense frames; a clip spans ``dense_frames * dense_stride`` source frames.
       sparse_frames: frames of the sparse stream: every ``dense_frames / sparse_frames``-th dense frame.
@@ -68,6 +68,7 @@ class VideoDataset:
     max_corrupt_records: int = 0
 
     def __post_init__(self):
+        object.__setattr__(self, "directory", paths.expanded(self.directory))
         filesystems.load_for(self.directory)
         if self.sparse_frames < 1 or self.dense_frames % self.sparse_frames:
             raise UserError(
@@ -123,6 +124,13 @@ class VideoDataset:
         """Whether training clips are mixed, so that their labels are shares of several classes."""
         return self.mixup_alpha > 0 or self.cutmix_alpha > 0
 
+    def plain(self) -> VideoDataset:
+        """The same videos without augmentation: resized and cut as in a test with the centre crop's scale."""
+        side = self.test_short_side
+        return dataclasses.replace(
+            self, train_jitter=(side, side), flip=False, randaugment_layers=0, mixup_alpha=0.0, cutmix_alpha=0.0
+        )
+
     def labels(self) -> list[str]:
         """Returns the labels in the order of their indices.
 
@@ -138,6 +146,30 @@ class VideoDataset:
           UserError: the folder or the manifest is missing or damaged.
         """
         return self._read(MANIFEST)
+
+    def check_splits(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        """Refuses splits that have no videos, and files that are missing, before anything is done.
+
+        Args:
+          wanted: splits that are going to be read, by the setting or flag that names them.
+
+        Raises:
+          UserError: the message has every such setting, and what there is.
+        """
+        contents = self.manifest()["splits"]
+        there = [split for split, content in contents.items() if content["videos"]]
+        for setting, splits in wanted.items():
+            if isinstance(splits, str) or not splits:
+                raise UserError(f"{setting}: expected a list of splits such as ('train',), found {splits!r}")
+        missing = {setting: [s for s in splits if s not in there] for setting, splits in wanted.items()}
+        missing = {setting: splits for setting, splits in missing.items() if splits}
+        if missing:
+            found = ", ".join(f"'{split}'" for split in dict.fromkeys(s for splits in missing.values() for s in splits))
+            raise UserError(
+                f"{', '.join(missing)}: expected splits that '{self.directory}' has videos of ({', '.join(there)}), "
+                f"found {found}; name one of these, or prepare the data with such a split"
+            )
+        self.shards([split for splits in wanted.values() for split in splits])
 
     def num_videos(self, splits: Sequence[str]) -> int:
         """Returns the number of videos in the splits together."""

@@ -68,8 +68,10 @@ def evaluation(
     Raises:
       UserError: no such protocol or split, or the data set has other classes than the model.
     """
-    started = time.monotonic()
+    started, views = time.monotonic(), protocol.named(views).name
     check_labels(labels, dataset)
+    of_training = {"evaluation.precise_bn_splits": precise_bn_splits} if precise_bn_batches else {}
+    dataset.check_splits({"--split": (split,), **of_training})
     found = videos.of_split(dataset, split)
     if precise_bn_batches:
         with strategy.scope():
@@ -200,7 +202,7 @@ def score_predictions(predicted: Predictions, genotype: Space, dataset: VideoDat
     confusion = metrics.confusion_matrix(means.argmax(axis=1), truth, len(classes))
     return {
         "split": split,
-        "views": views,
+        "views": chosen.name,
         "videos": len(truth),
         "views_per_video": chosen.views,
         "short_side": dataset.test_short_side,

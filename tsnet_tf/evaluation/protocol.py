@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tsnet_tf.data import clips
+from tsnet_tf.data.crops import CROPS, LEFT_CENTER_RIGHT
 from tsnet_tf.errors import UserError
 
 
@@ -26,7 +26,7 @@ class Protocol:
     @property
     def views(self) -> int:
         """Views of one video; its prediction is the mean over them."""
-        return self.clips * clips.CROPS[self.crops]
+        return self.clips * CROPS[self.crops]
 
     def crop(self, crop: int, short_side: int) -> int:
         """Side of the square crops in pixels: the training crop for "center", the whole short side for three.
@@ -38,17 +38,24 @@ class Protocol:
           crop: side of the training crop, pixels.
           short_side: short side of the resized frames, pixels.
         """
-        return short_side if self.crops == clips.LEFT_CENTER_RIGHT else crop
+        return short_side if self.crops == LEFT_CENTER_RIGHT else crop
 
 
 def named(name: str) -> Protocol:
     """Returns the protocol called ``name``, such as "10-center" or "10-left_center_right" (the paper's), "1-center".
 
+    The paper's spelling, 10-Center and 10-LeftCenterRight, means the same.
+
     Raises:
       UserError: it is not a number of clips and a way to crop.
     """
-    count, _, crops = name.partition("-")
-    if not (count.isascii() and count.isdigit() and int(count) >= 1 and crops in clips.CROPS):
-        known = " or ".join(f"CLIPS-{crops}" for crops in clips.CROPS)
+    count, _, wanted = name.partition("-")
+    crops = next((crops for crops in CROPS if _letters(crops) == _letters(wanted)), None)
+    if not (count.isascii() and count.isdigit() and int(count) >= 1 and crops):
+        known = " or ".join(f"CLIPS-{crops}" for crops in CROPS)
         raise UserError(f"views: expected {known}, such as 10-center; found '{name}'")
     return Protocol(int(count), crops)
+
+
+def _letters(crops: str) -> str:
+    return crops.replace("_", "").lower()

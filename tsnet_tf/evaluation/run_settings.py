@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
-import gin
-import tensorflow as tf
-
+from tsnet_tf import paths, setting_mistakes, settings
 from tsnet_tf.errors import UserError
+from tsnet_tf.settings import Settings
+
+CONFIG = "config.gin"
+
+
+def check(workdir: str, given: Settings) -> None:
+    """Holds ``given`` against the source and the run's own settings; without TensorFlow where the folder is local.
+
+    Raises:
+      UserError: there is no such run folder, or a mistake in ``given``.
+    """
+    setting_mistakes.check(given, beside=[read(workdir)])
+
+
+def read(workdir: str) -> Settings:
+    """The settings of the run folder ``workdir``.
+
+    Raises:
+      UserError: there is no such run folder.
+    """
+    path = os.path.join(workdir, CONFIG)
+    if paths.is_local(path):
+        exists, opened = os.path.exists, open
+    else:
+        import tensorflow as tf
+
+        exists, opened = tf.io.gfile.exists, tf.io.gfile.GFile
+    if not exists(path):
+        raise UserError(f"--workdir: expected a finished run, found no {CONFIG} in '{workdir}'")
+    with opened(path) as file:
+        return settings.read([], under=file.read())
 
 
 def restore(workdir: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
-    """Reads the run folder's ``config.gin``, then ``gin_files`` and ``gin_bindings``, which win.
+    """Makes gin hold the run folder's ``config.gin``, then ``gin_files`` and ``gin_bindings``, which win.
 
     Args:
       workdir: a run folder.
@@ -19,13 +49,6 @@ def restore(workdir: str, gin_files: Sequence[str], gin_bindings: Sequence[str])
       gin_bindings: given with --gin_bindings.
 
     Raises:
-      UserError: there is no such run folder.
+      UserError: there is no such run folder, or a mistake in what is given now.
     """
-    config = f"{workdir}/config.gin"
-    if not tf.io.gfile.exists(config):
-        raise UserError(f"--workdir: expected a finished run, found no config.gin in '{workdir}'")
-    gin.clear_config()
-    # A run also has settings for parts that are not loaded here, such as its optimizer.
-    with tf.io.gfile.GFile(config) as file:
-        gin.parse_config(file.read(), skip_unknown=True)
-    gin.parse_config_files_and_bindings(list(gin_files), list(gin_bindings))
+    settings.apply(settings.read(gin_files, gin_bindings), under=read(workdir))

@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from tsnet_tf.layers import depthwise_kernels
 
-PRECISIONS = ("float32", "float16", "int8")
-
 
 def convert(
     model: keras.Model, precision: str, *, frames: int, crop: int, calibration: Iterable[np.ndarray] = ()
@@ -25,7 +23,7 @@ def convert(
 
     Args:
       model: as for `tsnet_tf.export.saved_model.export`, best with batch normalisation folded.
-      precision: one of `PRECISIONS`.
+      precision: one of `tsnet_tf.export.formats.PRECISIONS`.
       frames: frames of a clip.
       crop: side of its frames in pixels.
       calibration: for "int8", clips as the model will meet them, uint8 ``[frames, crop, crop, 3]`` each.

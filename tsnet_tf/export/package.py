@@ -44,7 +44,7 @@ def package(
         model's; its records are read only if there are ``precisions``.
       output: folder of the SavedModel (`tsnet_tf.export.saved_model.export`).
       accuracy: what is known about it, for ``metadata.json``.
-      precisions: of LiteRT models to be made and tested (`tsnet_tf.export.lite.PRECISIONS`).
+      precisions: of LiteRT models to be made and tested (`tsnet_tf.export.formats.PRECISIONS`).
       train_split: split that the clips for the calibration of "int8" are taken from.
       test_split: split that the LiteRT models are tested on.
 
@@ -60,6 +60,8 @@ def package(
         )
     if precisions or tf.io.gfile.exists(dataset.directory):
         evaluate.check_labels(labels, dataset)
+    if precisions:
+        dataset.check_splits({"--lite": (train_split, test_split)})
     lite_files, lite_accuracy = {}, {}
     for precision in precisions:
         clips = _calibration_clips(dataset, train_split, space.frames, stride)

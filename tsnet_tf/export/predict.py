@@ -7,13 +7,12 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-import av
 import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data.annotations import VIDEO_SUFFIXES
 from tsnet_tf.data.decode import VideoError, open_video
+from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video
 from tsnet_tf.data.sampling import LOOP, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export.saved_model import read_metadata
@@ -87,20 +86,26 @@ class Predictor:
     def _sliding(self, video: str, overlap: float, advance: Callable[[int], None]) -> _Answer:
         frames, stride, sampling = self.metadata["frames"], self.metadata["frame_stride"], self._sampling
         hop = max(1, round(frames * stride * (1.0 - overlap)))
-        total, clips, seen, done = np.zeros(len(self.labels)), 0, 0, 0
+        total, clips, seen, read, told = np.zeros(len(self.labels)), 0, 0, 0, 0
         with open_video(video, short_side=self.metadata["short_side"]) as opened:
 
+            def counted() -> Iterator[np.ndarray]:
+                nonlocal read
+                for picture in opened:
+                    read += 1
+                    yield picture
+
             def probabilities() -> Iterator[np.ndarray]:
-                nonlocal total, clips, seen, done
-                pictures = at_rate(_of_one_size(opened), opened.frame_rate, sampling.frame_rate)
+                nonlocal total, clips, seen, told
+                pictures = at_rate(counted(), opened.frame_rate, sampling.frame_rate)
                 source = sliding_clips(pictures, frames, stride, hop, loop=sampling.short_videos == LOOP)
                 while batch := list(itertools.islice(source, CLIPS_AT_ONCE)):
                     seen = batch[-1][0]
                     for row in self._probabilities([clip for _, clip in batch]):
                         total, clips = total + row, clips + 1
                         yield row
-                    advance(len(opened.times) - done)
-                    done = len(opened.times)
+                    advance(read - told)
+                    told = read
 
             timeline = _Timeline(hop)
             for row in moments(probabilities(), math.ceil(frames * stride / hop)):
@@ -113,20 +118,17 @@ class Predictor:
 
     def _whole(self, video: str, _: float, advance: Callable[[int], None]) -> _Answer:
         """Decodes twice: which frames are needed is known when all have been counted, and few are to be kept."""
-        with open_video(video) as opened:
-            for _ in opened:
-                pass
-            shown, rate = opened.even_frames()
+        with open_video(video, short_side=self.metadata["short_side"]) as opened:
+            count, rate = sum(1 for _ in opened), opened.frame_rate
         chosen = self._sampling.test_frames(
-            tf.constant(len(shown)), tf.constant(rate), self.metadata["frames"], self.metadata["frame_stride"], VIEWS
-        )
-        chosen = np.array(shown)[chosen.numpy()]
+            tf.constant(count), tf.constant(rate), self.metadata["frames"], self.metadata["frame_stride"], VIEWS
+        ).numpy()
         with open_video(video, short_side=self.metadata["short_side"]) as opened:
             needed = set(chosen.flatten())
-            kept = {number: one for number, one in enumerate(_of_one_size(opened)) if number in needed}
+            kept = {number: one for number, one in enumerate(opened) if number in needed}
         mean = np.mean([row for view in chosen for row in self._probabilities([np.stack([kept[i] for i in view])])], 0)
-        advance(len(shown))
-        seconds = len(shown) / (rate or _USUAL_FRAME_RATE)
+        advance(count)
+        seconds = count / (rate or _USUAL_FRAME_RATE)
         return seconds, VIEWS, mean, [(0.0, seconds, int(mean.argmax()), float(mean.max()))]
 
     def _probabilities(self, clips: list[np.ndarray]) -> np.ndarray:
@@ -156,23 +158,26 @@ class _Timeline:
 
 
 def find_videos(paths: Sequence[str]) -> list[str]:
-    """Every path that is no folder, and the video files in and below every folder, sorted.
+    """Every path that is no folder, and the video files in and below every folder, sorted, by the rules of preparation.
 
     Raises:
-      UserError: there is nothing at a path, or no video in a folder.
+      UserError: there is nothing at a path, no video in a folder, or a name that is not in UTF-8.
     """
     found = []
     for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"--video: expected a name in UTF-8, found {os.fsencode(path)!r}") from error
         if not os.path.exists(path):
             raise UserError(f"--video: expected a video file or a folder, found nothing at '{path}'")
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        inside = sorted(name for name in inside if name.lower().endswith(VIDEO_SUFFIXES))
+        inside = files_below(path, "--video", is_video)
         if not inside:
             raise UserError(f"--video: expected videos ({', '.join(VIDEO_SUFFIXES)}) in '{path}', found none")
-        found += inside
+        found += [os.path.join(path, name) for name in inside]
     return found
 
 
@@ -198,7 +203,7 @@ def predict_files(
             if quiet:
                 result = predictor.predict(video, overlap)
             else:
-                with console.progress(title, _declared_frames(video)) as bar:
+                with console.progress(title, _expected_frames(video)) as bar:
                     result = predictor.predict(video, overlap, bar.advance)
         except VideoError as error:
             broken.append(video)
@@ -236,21 +241,10 @@ def _clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
-def _of_one_size(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    shape = None
-    for number, picture in enumerate(pictures):
-        if shape is not None and picture.shape != shape:
-            raise VideoError(f"changes its size at frame {number}")
-        shape = picture.shape
-        yield picture
-
-
-def _declared_frames(video: str) -> int:
-    """How many frames a file says that it has, or else about as many as its length says; 1 if it does not say."""
+def _expected_frames(video: str) -> int:
+    """How many frames a file says that it has; 1 if it cannot be read, which will be told."""
     try:
-        with av.open(video) as container:
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.guessed_rate or _USUAL_FRAME_RATE)
-            return stream.frames or round((container.duration or 0) / av.time_base * rate) or 1
-    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        with open_video(video) as opened:
+            return max(1, opened.expected)
+    except VideoError:
         return 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tsnet_tf.data import clips
+from tsnet_tf.data.crops import CENTER
 
 LARGEST_SIDE = 8192  # pixels
 LARGEST_ASPECT = 16  # longer to shorter side
@@ -70,7 +71,7 @@ def _crop(images: tf.Tensor, short_side: int, crop: int) -> tf.Tensor:
     # The evaluation's plain bilinear resize looks at 2 x 2 pixels. Of much larger pictures than it ever sees, that
     # would make patterns that were not there, so these are brought to twice the size first.
     images = _shrink_smoothly(images, 2 * short_side)
-    return clips.test_crops(clips.resize_short_side(images, short_side), crop, clips.CENTER)[0]
+    return clips.test_crops(clips.resize_short_side(images, short_side), crop, CENTER)[0]
 
 
 def _shrink_smoothly(images: tf.Tensor, short_side: int) -> tf.Tensor:

@@ -30,6 +30,7 @@ import keras
 import tensorflow as tf
 
 import tsnet_tf
+from tsnet_tf import paths
 from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export import preprocessing
@@ -72,6 +73,7 @@ def export(
       UserError: ``output`` is there and is no SavedModel, or there are more or fewer labels than logits.
     """
     output = output.rstrip("/")
+    paths.check_no_pattern(output)
     if tf.io.gfile.exists(output) and not tf.saved_model.contains_saved_model(output):
         raise UserError(f"--output: expected a new folder or an earlier SavedModel, found something else in {output}")
     metadata = {
@@ -112,6 +114,7 @@ def read_metadata(saved_model: str) -> dict:
     Raises:
       UserError: `export` has not written this folder.
     """
+    paths.check_no_pattern(saved_model)
     path = os.path.join(saved_model, "assets", METADATA_FILE)
     if not tf.saved_model.contains_saved_model(saved_model) or not tf.io.gfile.exists(path):
         raise UserError(f"--saved_model: expected a folder written by bin/export.py, found none at '{saved_model}'")

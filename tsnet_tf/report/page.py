@@ -120,7 +120,8 @@ def _summary(runs: Sequence[Run], finals: dict[str, dict]) -> str:
     trainings = [run for run in runs if not run.search]
     parts = []
     if finals:
-        columns = ("folder", TOP1, TOP5, "views", "GMACs per view", "params M", "minutes in all")
+        columns = ("folder", TOP1, "hand-made, same cost", "random, same cost", TOP5, "views")
+        columns += ("GMACs per view", "params M", "minutes in all")
         title = "The final model" if len(finals) == 1 else "The final models"
         parts.append(_table(title, columns, [_final(*item) for item in finals.items()]))
     if searches:
@@ -147,12 +148,17 @@ def _final(folder: str, final: dict) -> list[str]:
     return [
         escape(folder),
         number(final["top1"], f"{100 * final['top1']:.1f}"),
+        *(_percent(final.get(f"{origin}_top1")) for origin in ("hand_made", "random")),
         number(final["top5"], f"{100 * final['top5']:.1f}"),
         escape(final["views"]),
         number(final["gmacs"], f"{final['gmacs']:.4g}"),
         number(final["params_m"], f"{final['params_m']:.3g}"),
         number(final["seconds_total"], f"{final['seconds_total'] / 60:.1f}"),
     ]
+
+
+def _percent(part: float | None) -> str:
+    return "" if part is None else number(part, f"{100 * part:.1f}")
 
 
 def _step(run: Run) -> list[str]:
@@ -168,7 +174,7 @@ def _step(run: Run) -> list[str]:
         number(s["params_m"], f"{s['params_m']:.3g}"),
         f"{number(start, f'{start:.1f}')} \u2192 {number(end, f'{end:.1f}')}",
         number(s["seconds"], f"{s['seconds']:.0f}"),
-        number(s["val_top1"], f"{100 * s['val_top1']:.1f}"),
+        number(s["test_top1"], f"{100 * s['test_top1']:.1f}"),
     ]
 
 

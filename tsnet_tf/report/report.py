@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
+from tsnet_tf.evaluation import protocol
 from tsnet_tf.report import confusion, curves, distribution, drawing, samples, trade_off
 from tsnet_tf.report.page import Picture, page
 from tsnet_tf.report.run import Run, is_run, runs_of
@@ -138,8 +139,8 @@ def _points(run: Run) -> list[trade_off.Point]:
     """The run in the trade-off plot: with its evaluation, or a search step with the one view it was measured with."""
     if run.evaluation:
         return [trade_off.Point(run.name, run.evaluation["gmacs_per_video"], 100 * run.evaluation["top1"])]
-    if run.summary and "val_top1" in run.summary and _is_of_one_view(run):
-        return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["val_top1"])]
+    if run.summary and "test_top1" in run.summary and _is_of_one_view(run):
+        return [trade_off.Point(run.name, run.summary["gmacs"], 100 * run.summary["test_top1"])]
     return []
 
 
@@ -150,7 +151,7 @@ def _front(run: Run) -> list[trade_off.Point]:
 
 def _is_of_one_view(run: Run) -> bool:
     """Whether a search measured with one view, so that GMACs per view are GMACs per video."""
-    return "search.views = '1-center'" in run.config
+    return run.views is not None and protocol.named(run.views).views == 1
 
 
 def _final(workdir: str, name: str) -> tuple[dict | None, str | None]:

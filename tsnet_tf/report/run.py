@@ -57,6 +57,11 @@ class Run:
         return _setting(self.config, "search.after")
 
     @property
+    def views(self) -> str | None:
+        """Protocol that a search step was measured with at its end."""
+        return _setting(self.config, "search.views")
+
+    @property
     def reached(self) -> str:
         """How far it has come, such as "after step 40"."""
         return _reached(self.metrics)

@@ -8,6 +8,10 @@ From a training batch and a validation batch:
    one microbatch;
 4. m_k = r_k - penalty_k, less their mean: what A_k gained above the others, and what it cost above the target;
 5. alpha: gradient of sum_k m_k (-log P(A_k | alpha)).
+
+By default every A_k is drawn within the budget (`tsnet_tf.search.budget`), so nothing is penalised, and the weights
+are trained on all of them alike. The paper's own way, a penalty beyond the target and weights that follow r_k, is
+``gin/paper.gin``.
 """
 
 from collections.abc import Callable
@@ -18,13 +22,15 @@ import tensorflow as tf
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, CostModel, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.training.accumulation import microbatch, one_after_another
 
-CostTerm = Literal["dual_ascent", "hinge", "normalised"]
+CostTerm = Literal["budget", "dual_ascent", "hinge", "normalised"]
 Indicator = Literal["accuracy", "likelihood"]
 WeightGradient = Literal["importance", "uniform"]
+MULTIPLIER_RANGE = 100.0  # dual ascent keeps the multiplier within this factor of its start, up and down
 
 
 class SearchModel(keras.Model):
@@ -39,15 +45,19 @@ class SearchModel(keras.Model):
       cost_model: what is counted; by default GMACs per view.
       alpha_optimizer: updates alpha; the weights have the optimizer given to `compile`.
       samples: K, the number of architectures per step; the least number if ``samples_per_nat`` is above 0.
+      weight_samples: how many of them train the weights; None for all.
       samples_per_nat: lambda of FP-NAS's adaptive K = max(samples, floor(lambda x entropy in nats)); 1/4 there.
-      alpha_warmup_steps: steps at the start in which alpha stands still while the weights settle.
+      alpha_warmup_steps: steps at the start in which alpha stands still while the weights settle; its optimizer is not
+        called.
       indicator: "accuracy" (the paper), or "likelihood": exp(-cross-entropy / temperature).
       temperature: of the likelihood.
-      cost_term: "dual_ascent" (hinge with a multiplier that follows the most probable architecture's cost), "hinge"
-        (fixed multiplier) or "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
-      multiplier: the cost term's weight, or its start for dual ascent.
+      cost_term: "budget": only architectures within the target are drawn. Or a penalty on those that exceed it:
+        "dual_ascent" (hinge with a multiplier that follows the most probable architecture's cost), "hinge" (fixed
+        multiplier) or "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
+      multiplier: the penalty's weight, or its start for dual ascent.
       multiplier_rate: dual ascent multiplies it by exp(rate x (cost / target - 1)) in every step.
-      baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance.
+      baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance. (The mean over
+        the other K - 1 differs by the factor K / (K - 1), which Adam does not see.)
       weight_gradient: "importance" (the paper): the weights follow sum_k r_k CE; "uniform": the plain mean over k.
       microbatches: into how many parts the batches are cut to save memory; each has BN statistics of its own.
       seed: of the sampled architectures.
@@ -61,15 +71,16 @@ class SearchModel(keras.Model):
         cost_model: CostModel = GMACS,
         alpha_optimizer: keras.optimizers.Optimizer,
         samples: int = 16,
+        weight_samples: int | None = None,
         samples_per_nat: float = 0.0,
         alpha_warmup_steps: int = 0,
-        indicator: Indicator = "accuracy",
+        indicator: Indicator = "likelihood",
         temperature: float = 1.0,
-        cost_term: CostTerm = "dual_ascent",
+        cost_term: CostTerm = "budget",
         multiplier: float = 0.3,
         multiplier_rate: float = 0.02,
         baseline: bool = True,
-        weight_gradient: WeightGradient = "importance",
+        weight_gradient: WeightGradient = "uniform",
         microbatches: int = 1,
         seed: int = 0,
         **kwargs,
@@ -77,14 +88,21 @@ class SearchModel(keras.Model):
         super().__init__(**kwargs)
         if samples_per_nat and network.synchronized:
             raise UserError("joint.samples_per_nat: expected 0 with synchronised BN, whose loop is written out")
+        if weight_samples is not None and not 1 <= weight_samples <= samples:
+            raise UserError(f"joint.weight_samples: expected 1 to {samples}, joint.samples; found {weight_samples}")
+        if cost_term == "budget" and not baseline:
+            raise UserError("joint.baseline: expected True with joint.cost_term = 'budget', found False")
         self.network, self.target, self.alpha_optimizer = network, target, alpha_optimizer
-        self.samples, self.samples_per_nat = samples, samples_per_nat
+        self.samples, self.samples_per_nat, self.weight_samples = samples, samples_per_nat, weight_samples
         self.alpha_warmup_steps, self.weight_gradient, self.seed = alpha_warmup_steps, weight_gradient, seed
         self.microbatches = microbatches
         self.indicator, self.temperature = indicator, temperature
         self.cost_term, self.multiplier_rate, self.baseline = cost_term, multiplier_rate, baseline
         self.distribution = ArchitectureDistribution(network.space)
         self.costs = CostTables(network.space, cost_model)
+        within = cost_term == "budget"
+        self.drawn_from = BudgetedDistribution(network.space, target, cost_model=cost_model) if within else None
+        self.multiplier_bounds = (multiplier / MULTIPLIER_RANGE, multiplier * MULTIPLIER_RANGE)
         # Not trainable in Keras's sense: the weights' optimizer must never see them.
         state = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         self.alpha = self.add_weight(name="alpha", shape=self.distribution.shape, initializer="zeros", **state)
@@ -116,7 +134,7 @@ class SearchModel(keras.Model):
         step = tf.cast(self.optimizer.iterations, tf.int32)
         logits = tf.convert_to_tensor(self.alpha)
         count = self._count(logits)
-        architectures = self.distribution.sample(logits, count, tf.stack([self.seed, step]))
+        architectures = (self.drawn_from or self.distribution).sample(logits, count, tf.stack([self.seed, step]))
         costs = self.costs.of(architectures)
 
         frozen = step < self.alpha_warmup_steps
@@ -126,8 +144,9 @@ class SearchModel(keras.Model):
         uniform = tf.ones_like(indicators) / tf.cast(count, tf.float32)
         responsibilities = tf.where(tf.equal(total, 0.0), uniform, shares)
 
-        weighting = responsibilities if self.weight_gradient == "importance" else uniform
-        loss = self._update_weights(architectures, weighting, clips, labels)
+        weighting = (responsibilities if self.weight_gradient == "importance" else uniform)[: self.weight_samples]
+        weighting = tf.math.divide_no_nan(weighting, tf.reduce_sum(weighting))
+        loss = self._update_weights(architectures[: self.weight_samples], weighting, clips, labels)
         self._update_alpha(logits, architectures, responsibilities, costs, frozen)
 
         for name, value in {
@@ -151,7 +170,7 @@ class SearchModel(keras.Model):
             **by_kind,
             f"expected_{self.costs.model.name}": self.costs.expected(self.distribution.probabilities(logits)),
             f"target_{self.costs.model.name}": self.target,
-            "multiplier": float(tf.convert_to_tensor(self.multiplier)),
+            **({"multiplier": float(tf.convert_to_tensor(self.multiplier))} if self.drawn_from is None else {}),
             "learning_rate/alpha": float(tf.convert_to_tensor(self.alpha_optimizer.learning_rate)),
         }
 
@@ -202,7 +221,6 @@ class SearchModel(keras.Model):
         return loss
 
     def _update_alpha(self, logits, architectures, responsibilities, costs, frozen: tf.Tensor) -> None:
-        moves = tf.cast(tf.logical_not(frozen), tf.float32)
         gains = responsibilities - self._penalties(costs)
         rounding = 1e-6 * (1.0 + tf.reduce_max(tf.abs(gains)))
         if self.baseline:
@@ -211,18 +229,22 @@ class SearchModel(keras.Model):
         # With the baseline, candidates that were not drawn have no gradient but rounding errors, and Adam scales up
         # whatever it is given.
         gradient = tf.where(tf.abs(gradient) <= rounding, 0.0, gradient)
-        # Every replica has the same gradient, and the optimizer sums over replicas. While frozen, Adam sees zeros and
-        # stands still.
+        # Every replica has the same gradient, and the optimizer sums over replicas. While alpha is frozen the optimizer
+        # is not called: its corrections for the first steps would have expired when alpha thaws.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.alpha_optimizer.apply([gradient * moves / replicas], [self.alpha])
+        self.alpha_optimizer.apply_if(tf.logical_not(frozen), [gradient / replicas], [self.alpha])
         if self.cost_term == "dual_ascent":
             # The most probable architecture is what will be taken. The mean of those that are drawn costs more, as long
             # as they still explore: what is dear can miss the target by more than what is cheap.
             excess = self.costs.of(self.distribution.most_probable(logits)[None])[0] / self.target - 1.0
-            self.multiplier.assign(self.multiplier * tf.exp(moves * self.multiplier_rate * excess))
+            moved = self.multiplier * tf.exp(self.multiplier_rate * excess)
+            moved = tf.clip_by_value(moved, *self.multiplier_bounds)
+            self.multiplier.assign(tf.where(frozen, self.multiplier, moved))
 
     def _penalties(self, costs: tf.Tensor) -> tf.Tensor:
         """What each architecture pays for exceeding the target, ``[K]``."""
+        if self.cost_term == "budget":
+            return tf.zeros_like(costs)
         excess = tf.maximum(0.0, costs / self.target - 1.0)
         if self.cost_term == "normalised":
             return self.multiplier * tf.math.divide_no_nan(excess, tf.reduce_sum(excess))

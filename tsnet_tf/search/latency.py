@@ -16,7 +16,7 @@ from typing import get_args
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf import console
+from tsnet_tf import console, paths
 from tsnet_tf.errors import UserError
 from tsnet_tf.layers.fusion import OPERATIONS
 from tsnet_tf.layers.glore import GloRe
@@ -80,6 +80,7 @@ def cost_model(path: str) -> CostModel:
     Raises:
       UserError: no such file, not such a table, or (when it is used) a piece that it does not have.
     """
+    path = paths.expanded(path)
     if not os.path.isfile(path):
         raise UserError(f"latency table: expected the file of 'bin/benchmark.py latency', found nothing at '{path}'")
     try:

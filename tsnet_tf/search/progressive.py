@@ -1,18 +1,21 @@
 """The whole way in order: search steps, training, evaluation; each a fresh process, each resumable."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gin
 import tensorflow as tf
 
 import tsnet_tf.training.train  # noqa: F401 (its settings may be among the bindings)
-from tsnet_tf import atomic, console, interruption
+from tsnet_tf import atomic, console, interruption, settings
 from tsnet_tf.errors import TryAgain, UserError
+from tsnet_tf.evaluation import protocol, run_settings
+from tsnet_tf.search import parts
 from tsnet_tf.search.step import show
 from tsnet_tf.training import run_folder
 
@@ -39,9 +42,10 @@ def progressive(
     binaries: str,
     steps: Sequence[str] = gin.REQUIRED,
     training: str = gin.REQUIRED,
+    comparison: str | None = None,
     views: str = "10-center",
 ) -> dict:
-    """Runs the search steps one after the other, then trains and evaluates what they found.
+    """Runs the search steps one after the other, then trains and evaluates what they found, and what it has to beat.
 
     Finished parts are not run again, and an unfinished one goes on from its last checkpoint: running the same command
     again continues. SIGTERM and SIGINT are passed on to the part that runs.
@@ -49,9 +53,11 @@ def progressive(
     Args:
       workdir: folder of the whole; every part has a run folder in it, named as its gin file.
       bindings: gin bindings that every part gets.
-      binaries: folder of ``search.py``, ``train.py`` and ``evaluate.py``.
+      binaries: folder of ``search.py``, ``train.py``, ``evaluate.py`` and ``study.py``.
       steps: gin files of the search steps, in order.
       training: gin file of the training from scratch.
+      comparison: gin file of a study with the hand-made and random architectures that are trained beside it, at the
+        cost of what was found; None for none.
       views: protocol of the final evaluation.
 
     Returns:
@@ -62,7 +68,7 @@ def progressive(
       TryAgain: a signal has come; the part that was running has saved what it had.
       UserError: the folder was made with other settings, or another process works on it.
     """
-    started = time.monotonic()
+    started, views = time.monotonic(), protocol.named(views).name
     run_folder.check_settings(workdir, {})
     earlier = run_folder.summary_of(workdir)
     if earlier is not None:
@@ -72,32 +78,35 @@ def progressive(
 
     run_folder.start(workdir, None, {})
 
-    def run(binary: str, *flags: str) -> None:
-        flags += (f"--console={console.level()}", *(f"--gin_bindings={b}" for b in bindings))
-        _run([sys.executable, os.path.join(binaries, binary), *flags])
+    def run(binary: str, part: settings.Settings, *flags: str) -> None:
+        own = [f"--gin_bindings={binding}" for binding in settings.used_by(part, bindings)]
+        _run([sys.executable, os.path.join(binaries, binary), *flags, f"--console={console.level()}", *own])
 
     summaries, previous = [], None
     for number, gin_file in enumerate(steps, start=1):
-        folder = os.path.join(workdir, os.path.splitext(os.path.basename(gin_file))[0])
+        folder = os.path.join(workdir, parts.folder_of(gin_file))
         console.say(f"\nStep {number} of {len(steps)}: {gin_file}")
         if run_folder.summary_of(folder) is None:
             flags = [f"--previous={previous}"] if previous else []
-            run("search.py", f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
+            part = settings.read([gin_file])
+            run("search.py", part, f"--gin_file={gin_file}", f"--workdir={folder}", *flags)
         summaries.append(run_folder.summary_of(folder))
         previous = folder
     show(summaries)
 
     console.say(f"\nTraining from scratch: {training}")
-    folder = os.path.join(workdir, "train")
+    folder = os.path.join(workdir, parts.TRAINING)
     if run_folder.summary_of(folder) is None:
         genotype = os.path.join(previous, "genotype.json")
-        run("train.py", f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
+        part = settings.read([training])
+        run("train.py", part, f"--gin_file={training}", f"--workdir={folder}", f"--genotype={genotype}")
     evaluated = os.path.join(folder, "evaluation.json")
     if not tf.io.gfile.exists(evaluated) or run_folder.read_json(evaluated)["views"] != views:
-        run("evaluate.py", f"--workdir={folder}", f"--views={views}")
+        run("evaluate.py", run_settings.read(folder), f"--workdir={folder}", f"--views={views}")
     trained = run_folder.summary_of(folder)
     evaluation = run_folder.read_json(evaluated)
-    parts = [*summaries, trained, evaluation]
+    others = _compared(workdir, comparison, trained["gmacs"], views, run) if comparison else {}
+    done = [*summaries, trained, evaluation]
     summary = {
         "steps": summaries,
         "final": {
@@ -107,12 +116,27 @@ def progressive(
             "views": views,
             "top1": evaluation["top1"],
             "top5": evaluation["top5"],
+            **others,
         },
         # What the parts took, also those of an earlier attempt; start-up and waiting are in the difference.
-        "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in parts)),
+        "seconds_total": max(time.monotonic() - started, sum(part["seconds"] for part in done)),
     }
     atomic.write_json(os.path.join(workdir, run_folder.SUMMARY), summary)
     return summary
+
+
+def _compared(workdir: str, comparison: str, gmacs: float, views: str, run: Callable[..., None]) -> dict[str, float]:
+    """Top-1 of the hand-made architecture, and the mean of the random ones, at the same cost."""
+    console.say(f"\nHand-made and random architectures at {gmacs:.4g} GMACs: {comparison}")
+    folder = os.path.join(workdir, parts.COMPARISON)
+    own = [f"study.target_gmacs = {gmacs!r}", f"study.views = '{views}'"]
+    part = settings.read([comparison], own)
+    run("study.py", part, f"--gin_file={comparison}", f"--workdir={folder}", *(f"--gin_bindings={one}" for one in own))
+    with tf.io.gfile.GFile(os.path.join(folder, "study.jsonl")) as file:
+        rows = [json.loads(line) for line in file.read().splitlines()]
+    accuracies = {origin: [row["top1"] for row in rows if row["origin"] == origin] for origin in ("hand", "random")}
+    names = {"hand": "hand_made_top1", "random": "random_top1"}
+    return {names[origin]: sum(found) / len(found) for origin, found in accuracies.items() if found}
 
 
 def _run(command: Sequence[str]) -> None:

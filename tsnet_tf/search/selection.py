@@ -1,18 +1,24 @@
-"""From the distribution to one architecture, or to a whole front of them."""
+"""From the distribution to one architecture: the most probable one, or the best of many that are measured.
+
+A target is a ceiling. Being under it is fine; nothing is added that alpha does not want.
+"""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf import console
 from tsnet_tf.errors import UserError
-from tsnet_tf.search.cost_tables import CostTables
-from tsnet_tf.search.distribution import ArchitectureDistribution
+from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.budget import BudgetedDistribution
+from tsnet_tf.search.cost_tables import CostModel, CostTables
 from tsnet_tf.space.cost import largest, smallest
 from tsnet_tf.space.two_stream import Space, choices, values_of
 
 MEASUREMENTS = 5  # at most, of architectures taken for a target in measured costs
+DRAWS = 8  # times as many are drawn as are wanted, since some are drawn twice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +28,14 @@ class Scored:
     Attributes:
       architecture: candidate indices, int32 ``[choices]``.
       cost: under the search's cost model.
-      score: the higher the better.
+      score: mean log-likelihood of the labels on the validation clips; the higher the better.
+      top1: accuracy on them, 0 to 1.
     """
 
     architecture: np.ndarray
     cost: float
     score: float
+    top1: float
 
 
 def check_target(space: Space, costs: CostTables, target: float) -> None:
@@ -53,132 +61,82 @@ def check_target(space: Space, costs: CostTables, target: float) -> None:
             )
 
 
-def most_probable(
-    distribution: ArchitectureDistribution,
-    logits: tf.Tensor,
-    costs: CostTables,
-    target: float,
-    tolerance: float = 0.05,
-) -> tuple[np.ndarray, bool]:
-    """The most probable architecture that keeps to the target.
-
-    If the most probable of all costs more or less than the target by over ``tolerance``, single choices are exchanged,
-    each time the one that gives up the least log-probability for the cost it brings nearer; then whatever can be had
-    back within the tolerance is.
-
-    Args:
-      tolerance: allowed distance from the target, as a part of it.
-
-    Returns:
-      Candidate indices, int32 ``[choices]``, and whether it is the most probable of all.
-    """
-    log_p = distribution.log_probabilities(logits).numpy()
-    best = log_p.argmax(1).astype(np.int32)
-    low, high = target * (1 - tolerance), target * (1 + tolerance)
-
-    def cost(architectures: np.ndarray) -> np.ndarray:
-        return costs.of(tf.constant(architectures)).numpy()
-
-    current, current_cost = best, float(cost(best[None])[0])
-    while not low <= current_cost <= high:
-        neighbours = _neighbours(distribution, current)
-        prices, losses = cost(neighbours), _total(log_p, current[None]) - _total(log_p, neighbours)
-        nearer = np.minimum(_excess(current_cost, low, high) - _excess(prices, low, high), current_cost)
-        useful = nearer > 1e-9
-        if not useful.any():
-            break
-        rate = np.where(useful, np.maximum(losses, 0.0) / np.maximum(nearer, 1e-9), np.inf)
-        current, current_cost = neighbours[rate.argmin()], float(prices[rate.argmin()])
-    while True:
-        neighbours = _neighbours(distribution, current)
-        prices, gains = cost(neighbours), _total(log_p, neighbours) - _total(log_p, current[None])
-        gains = np.where(_excess(prices, low, high) <= _excess(current_cost, low, high), gains, 0.0)
-        if gains.max(initial=0.0) <= 1e-6:
-            return current, bool((current == best).all())
-        current, current_cost = neighbours[gains.argmax()], float(prices[gains.argmax()])
-
-
 def most_probable_as_measured(
-    distribution: ArchitectureDistribution,
-    logits: tf.Tensor,
-    costs: CostTables,
-    target: float,
-    tolerance: float,
-    measure: Callable[[np.ndarray], float],
-) -> tuple[np.ndarray, bool, float]:
-    """The most probable architecture that keeps to the target when it is measured, where ``costs`` are estimates.
+    space: Space, logits: tf.Tensor, target: float, cost_model: CostModel, measure: Callable[[np.ndarray], float]
+) -> tuple[np.ndarray, float]:
+    """The most probable architecture within the target when it is measured, where the cost model is an estimate.
 
-    What is taken by the estimate is measured; if it misses the target, the estimate is put right by as much and
+    What is taken by the estimate is measured; if it exceeds the target, the estimate is put right by as much and
     another one is taken, a few times.
 
     Args:
-      distribution, logits, costs, target, tolerance: as for `most_probable`.
+      space: the searched space.
+      logits: alpha, ``[choices, values]``.
+      target: what the architecture may cost.
+      cost_model: the estimate.
       measure: the cost of an architecture, given as candidate indices.
 
     Returns:
-      What `most_probable` returns, for the one that came nearest, and what it costs when it is measured.
+      Candidate indices, int32 ``[choices]``, and what it costs when it is measured; of several that exceed the target,
+      the one that does so least.
     """
     tried, aim = [], target
     for _ in range(MEASUREMENTS):
-        found, is_most_probable = most_probable(distribution, logits, costs, aim, tolerance)
+        budget = BudgetedDistribution(space, aim, cost_model=cost_model)
+        found = budget.most_probable(logits)
         measured = measure(found)
-        tried.append((found, is_most_probable, measured))
-        if abs(measured / target - 1) <= tolerance:
+        tried.append((found, measured))
+        if measured <= target:
             break
-        aim = target * float(costs.of(found[None])[0]) / measured
-    return min(tried, key=lambda one: abs(one[2] - target))
+        aim = target * float(budget.costs.of(found[None])[0]) / measured
+    return min(tried, key=lambda one: max(one[1] - target, 0.0))
 
 
-def refine(
-    candidates: np.ndarray, costs: CostTables, budget: float, score: Callable[[np.ndarray], float]
-) -> tuple[Scored, list[Scored]]:
-    """Measures every different candidate within the budget.
+def draw(budget: BudgetedDistribution, logits: tf.Tensor, count: int, seed: int) -> np.ndarray:
+    """Up to ``count`` different architectures within the budget, ``[count, choices]``, the most probable one first."""
+    drawn = budget.sample(logits, DRAWS * count, tf.constant([seed, 0])).numpy()
+    drawn = drawn[budget.costs.of(tf.constant(drawn)).numpy() <= budget.most * (1 + 1e-6)]  # bins round
+    _, first = np.unique(drawn, axis=0, return_index=True)
+    return np.concatenate([budget.most_probable(logits)[None], drawn[np.sort(first)]])[:count]
+
+
+def supernet_scores(
+    network: TwoStreamModel, architectures: np.ndarray, batches: Iterable, costs: CostTables
+) -> list[Scored]:
+    """Measures architectures with the weights they share, all on the same clips, with the statistics of each batch.
 
     Args:
-      candidates: int32 ``[count, choices]``; the first is measured whatever it costs.
+      network: the supernet.
+      architectures: int32 ``[count, choices]``.
+      batches: ``(clips, labels)``, a finite number; held in memory.
       costs: the search's costs.
-      budget: what a candidate may cost.
-      score: measures one architecture ``[choices]``; the higher the better.
-
-    Returns:
-      The best one, and the front: those that no cheaper one equals, from cheap to dear.
     """
-    _, first = np.unique(candidates, axis=0, return_index=True)
-    different = candidates[np.sort(first)]
-    prices = costs.of(tf.constant(different)).numpy()
-    measured = [
-        Scored(architecture, float(price), score(architecture))
-        for index, (architecture, price) in enumerate(zip(different, prices, strict=True))
-        if index == 0 or price <= budget
-    ]
-    return max(measured, key=lambda m: (m.score, -m.cost)), pareto_front(measured)
+
+    @tf.function(autograph=False)
+    def measure(architecture, clips, labels):
+        logits = tf.cast(network(clips, architecture=architecture, training=False), tf.float32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        right = tf.equal(tf.argmax(logits, 1, labels.dtype), labels)
+        return tf.stack([-tf.reduce_mean(losses), tf.reduce_mean(tf.cast(right, tf.float32))])
+
+    batches, prices, found = list(batches), costs.of(tf.constant(architectures)).numpy(), []
+    with console.progress("scores with shared weights", len(architectures)) as bar:
+        for architecture, price in zip(architectures, prices, strict=True):
+            means = np.mean([measure(tf.constant(architecture), *batch) for batch in batches], 0)
+            found.append(Scored(architecture, float(price), float(means[0]), float(means[1])))
+            bar.advance()
+    return found
 
 
-def pareto_front(measured: list[Scored]) -> list[Scored]:
+def best(measured: Sequence[Scored]) -> Scored:
+    """The one with the highest score; of equals the cheapest."""
+    return max(measured, key=lambda one: (one.score, -one.cost))
+
+
+def pareto_front(measured: Sequence[Scored]) -> list[Scored]:
     """Those that score more than everything that costs no more, from cheap to dear."""
     front: list[Scored] = []
     for one in sorted(measured, key=lambda m: (m.cost, -m.score)):
         if not front or one.score > front[-1].score:
             front.append(one)
     return front
-
-
-def _neighbours(distribution: ArchitectureDistribution, architecture: np.ndarray) -> np.ndarray:
-    """All architectures that differ in one choice, int32 ``[n, choices]``."""
-    found = []
-    for row, choice in enumerate(distribution.choices):
-        for value in range(len(choice.values)):
-            if value != architecture[row]:
-                changed = architecture.copy()
-                changed[row] = value
-                found.append(changed)
-    return np.stack(found)
-
-
-def _total(log_p: np.ndarray, architectures: np.ndarray) -> np.ndarray:
-    return log_p[np.arange(log_p.shape[0]), architectures].sum(1)
-
-
-def _excess(cost, low: float, high: float):
-    """How far ``cost`` lies outside ``[low, high]``."""
-    return np.maximum(np.maximum(cost - high, low - cost), 0.0)

@@ -13,15 +13,18 @@ from tsnet_tf import atomic, console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
+from tsnet_tf.evaluation import protocol
 from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.genotype import dumps
+from tsnet_tf.space.hand_made import hand_made_within
 from tsnet_tf.space.two_stream import (
     Space,
     choices,
@@ -40,72 +43,41 @@ from tsnet_tf.training.precision import precision
 from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import of_chief
 from tsnet_tf.training.strategy import strategy as make_strategy
-from tsnet_tf.training.train import fit
 
 joint = gin.external_configurable(SearchModel, "joint")
 
+MOST_PROBABLE = "the most probable architecture within the target"
 
-@gin.configurable
-def search(
-    *,
-    workdir: str,
-    previous: str | None,
-    name: str = gin.REQUIRED,
-    after: str | None = None,
-    space: Space = gin.REQUIRED,
-    streams: tuple[str, ...] = gin.REQUIRED,
-    free: tuple[str, ...] = gin.REQUIRED,
-    target_gmacs: float | None = None,
-    target_params_m: float | None = None,
-    target_latency_ms: float | None = None,
-    latency_table: str | None = None,
-    tolerance: float = 0.05,
-    refine: int = 0,
-    dataset: VideoDataset = gin.REQUIRED,
-    train_splits: tuple[str, ...] = ("train",),
-    validation_splits: tuple[str, ...] = ("validation",),
-    test_split: str = "test",
-    views: str = "1-center",
-    epochs: float = gin.REQUIRED,
-    alpha_warmup: float = 0.1,
-    finetune_epochs: float = 0.0,
-    batch_size: int = 64,
-    validation_batch_size: int = 64,
-    recalibration_batches: int = 16,
-    report_every: int = 10,
-    checkpoint_every: int = 500,
-    profile_steps: tuple[int, int] | None = None,
-    execution: str = "slice",
-    synchronized: bool = False,
-    branch_gamma: float = 0.0,
-    seed: int = 0,
-) -> dict:
-    """Searches one step and leaves the found architecture, with its weights, in the run folder.
 
-    Args:
-      workdir: run folder.
-      previous: run folder of the step before; None for the first.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """What one search step does; in gin files ``search.``.
+
+    Attributes:
       name: name of this step.
-      after: name of the step that ``previous`` must be.
-      space: the whole space, of which ``streams`` and ``free`` leave a part.
+      after: name of the step that the previous run folder must be of; None for the first.
+      space: the whole space, of which ``streams`` and ``free`` leave a part; its resolution is the data set's crop.
       streams: streams the model of this step has.
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
-      target_gmacs: multiply-adds per view, in all; None if the target is another.
+      target_gmacs: what the architecture may cost, multiply-adds per view, in all; None if the target is another.
       target_params_m: millions of parameters, in all.
       target_latency_ms: milliseconds of a forward pass: estimated by ``latency_table``, and measured at the end.
       latency_table: the file written by ``bin/benchmark.py latency``.
-      tolerance: how far the found architecture may be from the target, as a part of it.
-      refine: how many architectures drawn from P(A | alpha) are measured on the validation videos, besides the most
-        probable one; the best within the target is taken, and the front of all is left in ``front.json``. 0: the most
+      refine: how many architectures drawn from P(A | alpha) within the target are scored with the shared weights on
+        the validation videos, the most probable one among them; their front is left in ``front.json``. 0: the most
         probable one is taken unmeasured.
+      rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
+        trained by itself, from the shared weights (see `tsnet_tf.search.halving`). The winner's weights are kept.
+      hand_made: whether the hand-made architecture of this space and target is among them
+        (`tsnet_tf.space.hand_made.hand_made_within`).
       dataset: the videos.
       train_splits: for the weights.
-      validation_splits: for the indicator that moves alpha.
+      validation_splits: for the indicator that moves alpha, and for every choice between architectures.
       test_split: for the accuracy that is reported; the search never sees it.
       views: protocol of that accuracy.
       epochs: length, in passes over the training videos.
       alpha_warmup: part of the run in which alpha stands still.
-      finetune_epochs: how much longer the found architecture is trained by itself, in passes over the training videos.
+      finetune_epochs: how much longer the found architecture is trained by itself, from the shared weights.
       batch_size, validation_batch_size: clips per step, over all replicas.
       recalibration_batches: batches over which BN statistics are measured for the found architecture.
       report_every, checkpoint_every: in steps.
@@ -114,6 +86,111 @@ def search(
       synchronized: whether replicas share BN statistics.
       branch_gamma: how much of each block's branch there is at the start (`tsnet_tf.layers.mbconv3d.MBConv3D`).
       seed: of initial weights, clips and sampled architectures.
+    """
+
+    name: str = gin.REQUIRED
+    after: str | None = None
+    space: Space = gin.REQUIRED
+    streams: tuple[str, ...] = gin.REQUIRED
+    free: tuple[str, ...] = gin.REQUIRED
+    target_gmacs: float | None = None
+    target_params_m: float | None = None
+    target_latency_ms: float | None = None
+    latency_table: str | None = None
+    refine: int = 0
+    rounds: tuple[tuple[int, float], ...] = ()
+    hand_made: bool = False
+    dataset: VideoDataset = gin.REQUIRED
+    train_splits: tuple[str, ...] = ("train",)
+    validation_splits: tuple[str, ...] = ("validation",)
+    test_split: str = "test"
+    views: str = "1-center"
+    epochs: float = gin.REQUIRED
+    alpha_warmup: float = 0.1
+    finetune_epochs: float = 0.0
+    batch_size: int = 64
+    validation_batch_size: int = 64
+    recalibration_batches: int = 16
+    report_every: int = 10
+    checkpoint_every: int = 500
+    profile_steps: tuple[int, int] | None = None
+    execution: str = "slice"
+    synchronized: bool = False
+    branch_gamma: float = 0.0
+    seed: int = 0
+
+    def pace(self, epochs: float) -> Pace:
+        """So many passes over the training videos."""
+        steps = max(1, math.ceil(epochs * self.dataset.num_videos(self.train_splits) / self.batch_size))
+        return Pace(steps, self.report_every, self.checkpoint_every, self.batch_size)
+
+
+settings_from_gin = gin.external_configurable(SearchSettings, "search")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A search step that is ready to run."""
+
+    settings: SearchSettings
+    workdir: str
+    own_folder: str
+    strategy: tf.distribute.Strategy
+    space: Space
+    cost_model: CostModel
+    target: float
+    model: SearchModel
+    pace: Pace
+    labels: list[str]
+
+    def clips(
+        self, dataset: VideoDataset, splits: tuple[str, ...], batch_size: int, offset: int, **where
+    ) -> tf.data.Dataset:
+        """Training clips of this step's length in frames."""
+        return pipeline.train_clips(
+            dataset,
+            splits,
+            batch_size=batch_size,
+            frames=self.space.frames,
+            frame_stride=dataset.span // self.space.frames,
+            seed=2 * self.settings.seed + offset,
+            **where,
+        )
+
+    def training_and_validation(self, context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
+        """Batches of a joint step; those for validation are not augmented."""
+        own, where = self.settings, {"input_context": context, "skip_batches": done}
+        return tf.data.Dataset.zip(
+            self.clips(own.dataset, own.train_splits, own.batch_size, 0, **where),
+            self.clips(own.dataset.plain(), own.validation_splits, own.validation_batch_size, 1, **where),
+        )
+
+    def genotype(self, architecture: np.ndarray, how: str) -> Space:
+        """One architecture, given as candidate indices."""
+        name = self.settings.name
+        return dataclasses.replace(
+            pick(self.space, values_at(self.space, architecture)),
+            name=f"{self.space.name}_{name}",
+            notes=(f"Found by the search step '{name}': {how}; target {self.target:g} {self.cost_model.unit}.",),
+        )
+
+    def fixed(self, genotype: Space) -> TwoStreamModel:
+        """The model of one architecture, with the supernet's weights."""
+        with self.strategy.scope(), precision():
+            network = TwoStreamModel(
+                genotype, synchronized=self.settings.synchronized, branch_gamma=self.settings.branch_gamma
+            )
+            inherit(network, self.model.network)
+        return network
+
+
+def search(*, workdir: str, previous: str | None, **settings) -> dict:
+    """Searches one step and leaves the found architecture, with its weights, in the run folder.
+
+    Args:
+      workdir: run folder.
+      previous: run folder of the step before; None for the first.
+      **settings: of `SearchSettings`, besides what gin binds.
 
     Returns:
       The summary that is also written to ``summary.json``.
@@ -121,32 +198,46 @@ def search(
     Raises:
       UserError: a setting, the previous step or the target does not fit.
     """
+    own = settings_from_gin(**settings)
     run_folder.check_settings(workdir, {"previous": previous})
     finished = run_folder.summary_of(workdir)
     if finished is not None:
-        console.say(f"{name}: already finished in {workdir}")
+        console.say(f"{own.name}: already finished in {workdir}")
         return finished
     started = time.monotonic()
-    strategy = make_strategy()
-    labels = dataset.labels()
-    before = _previous_step(previous, after)
-    fixed = values_of(before[1]) if before else {}
-    space = dataclasses.replace(only(space, streams), classes=len(labels))
-    space = restrict(space, free, fixed)
-    cost_model, target = _cost_model_and_target(
-        {"gmacs": target_gmacs, "params_m": target_params_m, "latency_ms": target_latency_ms}, latency_table
-    )
-    selection.check_target(space, CostTables(space, cost_model), target)
-    videos = dataset.num_videos(train_splits)
-    steps = max(1, math.ceil(epochs * videos / batch_size))
-    set_seed(seed)
-    console.say(
-        f"{name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target:g} "
-        f"{cost_model.unit}, {steps} steps"
-    )
+    task = _prepare(own, workdir, previous)
+    _run(task)
+    model, how = _select(task)
+    return _finish(task, model, how, started)
 
+
+def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
+    """Checks everything that can be checked, and makes the supernet and the run folder."""
+    strategy = make_strategy()
+    protocol.named(own.views)
+    own.dataset.check_splits(
+        {
+            "search.train_splits": own.train_splits,
+            "search.validation_splits": own.validation_splits,
+            "search.test_split": (own.test_split,),
+        }
+    )
+    labels = own.dataset.labels()
+    before = _previous_step(previous, own.after)
+    fixed = values_of(before[1]) if before else {}
+    space = restrict(_space(own, labels), own.free, fixed)
+    cost_model, target = _cost_model_and_target(own)
+    selection.check_target(space, CostTables(space, cost_model), target)
+    pace = dataclasses.replace(own.pace(own.epochs), profile_steps=own.profile_steps)
+    set_seed(own.seed)
+    console.say(
+        f"{own.name}: {len(choices(space))} choices, {entropy_of_uniform(space):.1f} nats, target {target:g} "
+        f"{cost_model.unit}, {pace.steps} steps"
+    )
     with strategy.scope(), precision():
-        network = TwoStreamModel(space, execution=execution, synchronized=synchronized, branch_gamma=branch_gamma)
+        network = TwoStreamModel(
+            space, execution=own.execution, synchronized=own.synchronized, branch_gamma=own.branch_gamma
+        )
         if before:
             inherit(network, before[0])
         model = joint(
@@ -154,179 +245,181 @@ def search(
             target=target,
             cost_model=cost_model,
             alpha_optimizer=alpha_optimizer(),
-            alpha_warmup_steps=round(alpha_warmup * steps),
-            seed=seed,
+            alpha_warmup_steps=round(own.alpha_warmup * pace.steps),
+            seed=own.seed,
         )
-        model.compile(weight_optimizer(steps))
-
-    def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
-        def clips(splits, size, offset):
-            return pipeline.train_clips(
-                dataset,
-                splits,
-                batch_size=size,
-                frames=space.frames,
-                frame_stride=dataset.span // space.frames,
-                seed=2 * seed + offset,
-                input_context=context,
-                skip_batches=done,
-            )
-
-        return tf.data.Dataset.zip(
-            clips(train_splits, batch_size, 0), clips(validation_splits, validation_batch_size, 1)
-        )
-
+        model.compile(weight_optimizer(pace.steps))
     own_folder = run_folder.start(workdir, strategy, {"previous": previous})
-    settings = run_folder.write_settings(own_folder, labels)
-    atomic.write_text(os.path.join(own_folder, "space.json"), dumps(space))
-    first, _ = next(iter(make_dataset(tf.distribute.InputContext(), 0)))
-    tensorboard.write_start(own_folder, settings, first, labels, space.sparse.frames)
-    title, watched = f"search: {name}", monitor.Monitor(model, seed)
+    return _Task(own, workdir, own_folder, strategy, space, cost_model, target, model, pace, labels)
+
+
+def _run(task: _Task) -> None:
+    """Trains the shared weights and alpha, or goes on from the last checkpoint."""
+    written = run_folder.write_settings(task.own_folder, task.labels)
+    atomic.write_text(os.path.join(task.own_folder, "space.json"), dumps(task.space))
+    first, _ = next(iter(task.training_and_validation(tf.distribute.InputContext(), 0)))
+    tensorboard.write_start(task.own_folder, written, first, task.labels, task.space.sparse.frames)
+    watched = monitor.Monitor(task.model, task.settings.seed)
     recorder = Recorder(
-        own_folder,
-        title,
+        task.own_folder,
+        f"search: {task.settings.name}",
         measure=watched.measure,
         arrays=watched.arrays,
         pictures=watched.pictures,
         shown=watched.shown,
     )
-    pace = Pace(steps, report_every, checkpoint_every, batch_size, profile_steps)
-    train_loop(model, make_dataset, strategy, workdir=workdir, recorder=recorder, pace=pace)
+    train_loop(
+        task.model,
+        task.training_and_validation,
+        task.strategy,
+        workdir=task.workdir,
+        recorder=recorder,
+        pace=task.pace,
+    )
 
-    clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda train, _: train[0])
 
-    def fixed(architecture: np.ndarray, how: str) -> TwoStreamModel:
-        """The model of one architecture, with the supernet's weights."""
-        genotype = dataclasses.replace(
-            pick(space, values_at(space, architecture)),
-            name=f"{space.name}_{name}",
-            notes=(f"Found by the search step '{name}': {how} for {target:g} {cost_model.unit}.",),
-        )
-        with strategy.scope(), precision():
-            network_of_one = TwoStreamModel(genotype, synchronized=synchronized)
-            inherit(network_of_one, network)
-        return network_of_one
-
-    def validation_top1(architecture: np.ndarray) -> float:
-        candidate = fixed(architecture, "a candidate")
-        recalibrate(candidate, clips, recalibration_batches)
-        results = [evaluate(candidate, dataset, split, views) for split in validation_splits]
-        return of_chief(sum(r["top1"] * r["videos"] for r in results) / sum(r["videos"] for r in results), strategy)
-
-    def estimate(architecture: np.ndarray) -> float:
-        return float(model.costs.of(tf.constant(architecture[None]))[0])
-
-    def measured_cost(architecture: np.ndarray) -> float:
-        return of_chief(cost_model.measure(fixed(architecture, "a candidate")), strategy)
-
-    def select() -> tuple[np.ndarray, str]:
-        """The architecture that is taken, and how it was found."""
-        logits = tf.convert_to_tensor(model.alpha)
-        taken_from = (model.distribution, logits, model.costs, target, tolerance)
-        if cost_model.measure:
-            found, is_most_probable, cost_of_found = selection.most_probable_as_measured(*taken_from, measured_cost)
-            if abs(cost_of_found / target - 1) > tolerance:
-                console.warn(f"{name}: nothing was found within {tolerance:.0%} of the target, the nearest is taken")
-        else:
-            found, is_most_probable = selection.most_probable(*taken_from)
-            cost_of_found = estimate(found)
-        how = "the most probable architecture" + ("" if is_most_probable else " near the target")
-        if not is_most_probable:
-            console.say(f"{name}: the most probable architecture of all misses the target; taking {how}")
-        if refine:
-            drawn = model.distribution.sample(logits, refine, tf.stack([seed, steps])).numpy()
-            candidates = np.concatenate([found[None], drawn])
-            budget = target * (1 + tolerance) * estimate(found) / cost_of_found  # in the estimate's terms
-            best, front = selection.refine(candidates, model.costs, budget, validation_top1)
-            found, how = best.architecture, f"the best of {refine + 1} measured on the validation videos"
-            _write_front(
-                own_folder, front, best, [fixed(one.architecture, "on the front").space for one in front], cost_model
-            )
-        return found, how
-
-    # What is measured may come out otherwise the next time: fine-tuning that was stopped goes on with what was taken.
-    finetune = os.path.join(workdir, "finetune")
-    taken = os.path.join("finetune", "taken.json")
-    if finetune_epochs and tf.io.gfile.exists(os.path.join(workdir, taken)):
-        architecture, how = run_folder.read_json(os.path.join(workdir, taken))
-        found = np.array(architecture, np.int32)
-        console.say(f"{name}: going on with {how}")
+def _select(task: _Task) -> tuple[TwoStreamModel, str]:
+    """The model that is taken, and how it was found."""
+    own = task.settings
+    # What is measured may come out otherwise the next time: training that was stopped goes on with what was taken.
+    taken = "taken.json"
+    if tf.io.gfile.exists(os.path.join(task.workdir, taken)):
+        architectures, how = run_folder.read_json(os.path.join(task.workdir, taken))
+        console.say(f"{own.name}: going on with {how}")
     else:
-        found, how = select()
-        if finetune_epochs:
-            atomic.write_json(os.path.join(own_folder, taken), [found.tolist(), how])
-    set_seed(seed)  # what follows is the same, whatever was drawn before
-    fixed_model = fixed(found, how)
-    genotype = fixed_model.space
-    if finetune_epochs:
-        fit(
-            fixed_model,
-            dataset,
-            train_splits,
-            strategy,
-            workdir=finetune,
-            title=f"fine-tuning: {name}",
-            pace=Pace(math.ceil(finetune_epochs * videos / batch_size), report_every, checkpoint_every, batch_size),
-            seed=2 * seed + 2,
+        architectures, how = _candidates(task)
+        if own.finetune_epochs or own.rounds:
+            atomic.write_json(os.path.join(task.own_folder, taken), [architectures, how])
+    genotypes = [task.genotype(np.array(one, np.int32), how) for one in architectures]
+    set_seed(own.seed)  # what follows is the same, whatever was drawn before
+    if own.rounds:
+        if own.hand_made:
+            gmacs = task.target if task.cost_model is GMACS else complexity(genotypes[0]).gmacs
+            genotypes.insert(0, hand_made_within(task.space, gmacs))
+        return halving.halve(
+            genotypes,
+            own.rounds,
+            task.fixed,
+            own,
+            task.strategy,
+            task.workdir,
+            task.own_folder,
         )
-    recalibrate(fixed_model, clips, recalibration_batches)
-    result = evaluate(fixed_model, dataset, test_split, views)
-    tensorboard.write_evaluation(own_folder, result, steps)
-    cost = complexity(genotype)
+    model = task.fixed(genotypes[0])
+    if own.finetune_epochs:
+        halving.train_alone(model, own, own.finetune_epochs, task.strategy, os.path.join(task.workdir, "finetune"))
+    return model, how
+
+
+def _candidates(task: _Task) -> tuple[list[list[int]], str]:
+    """Candidate indices of the architectures that alpha and the shared weights think best, and how they were found."""
+    own, logits = task.settings, tf.convert_to_tensor(task.model.alpha)
+    target = task.target
+    if task.cost_model.measure:
+
+        def measured_cost(architecture: np.ndarray) -> float:
+            model = task.fixed(task.genotype(architecture, "a candidate"))
+            return of_chief(task.cost_model.measure(model), task.strategy)
+
+        most_probable, cost = selection.most_probable_as_measured(
+            task.space, logits, target, task.cost_model, measured_cost
+        )
+        if cost > target:
+            console.warn(f"{own.name}: nothing was found within the target of {target:g}; taking one of {cost:.4g}")
+        target *= _estimate(task, most_probable) / cost  # in the estimate's terms
+    budget = BudgetedDistribution(task.space, target, cost_model=task.cost_model)
+    if not task.cost_model.measure:
+        most_probable = budget.most_probable(logits)
+    if not own.refine:
+        return [most_probable.tolist()], MOST_PROBABLE
+    drawn = selection.draw(budget, logits, own.refine, own.seed)
+    drawn[0] = most_probable
+    scored = selection.supernet_scores(task.model.network, drawn, _validation_batches(task), task.model.costs)
+    _write_front(task, scored)
+    how = f"the best of {len(scored)}, scored with shared weights on the validation videos"
+    return [one.architecture.tolist() for one in sorted(scored, key=lambda one: (-one.score, one.cost))], how
+
+
+def _validation_batches(task: _Task) -> tf.data.Dataset:
+    """The validation videos once, without augmentation, in large batches, of which BN takes its statistics."""
+    own = task.settings
+    size = min(own.validation_batch_size, own.dataset.num_videos(own.validation_splits))
+    return task.clips(own.dataset.plain(), own.validation_splits, size, 1, repeat=False)
+
+
+def _finish(task: _Task, model: TwoStreamModel, how: str, started: float) -> dict:
+    """Evaluates what was found, and writes it down."""
+    own, genotype = task.settings, model.space
+    clips = task.clips(own.dataset, own.train_splits, own.batch_size, 0).map(lambda clip, _: clip)
+    recalibrate(model, clips, own.recalibration_batches)
+    result = evaluate(model, own.dataset, own.test_split, own.views)
+    tensorboard.write_evaluation(task.own_folder, result, task.pace.steps)
+    cost, cost_model = complexity(genotype), task.cost_model
     summary = {
-        "step": name,
+        "step": own.name,
         "gmacs": cost.gmacs,
         "params_m": cost.params_m,
-        cost_model.name: estimate(found),
-        f"target_{cost_model.name}": target,
-        **({f"measured_{cost_model.name}": cost_model.measure(fixed_model)} if cost_model.measure else {}),
-        "entropy_nats": {"start": entropy_of_uniform(space), "end": model.state_of_search()["entropy"]},
+        cost_model.name: float(CostTables(genotype, cost_model).of(tf.zeros([1, 0], tf.int32))[0]),
+        f"target_{cost_model.name}": task.target,
+        **({f"measured_{cost_model.name}": cost_model.measure(model)} if cost_model.measure else {}),
+        "entropy_nats": {"start": entropy_of_uniform(task.space), "end": task.model.state_of_search()["entropy"]},
         "seconds": time.monotonic() - started,
-        "val_top1": result["top1"],
+        "test_top1": result["top1"],
         "selection": how,
-        "steps": steps,
-        "samples": model.samples,
-        "seed": seed,
+        "steps": task.pace.steps,
+        "samples": task.model.samples,
+        "seed": own.seed,
     }
-    run_folder.finish(own_folder, fixed_model, summary)
+    run_folder.finish(task.own_folder, model, summary)
     return summary
 
 
-def _cost_model_and_target(targets: dict[str, float | None], latency_table: str | None) -> tuple[CostModel, float]:
+def _space(own: SearchSettings, labels: list[str]) -> Space:
+    """What this step's streams have of the whole space, for the data at hand."""
+    return dataclasses.replace(only(own.space, own.streams), classes=len(labels), resolution=own.dataset.crop)
+
+
+def _estimate(task: _Task, architecture: np.ndarray) -> float:
+    return float(task.model.costs.of(tf.constant(architecture[None]))[0])
+
+
+def _cost_model_and_target(own: SearchSettings) -> tuple[CostModel, float]:
     """The one target that is given, and the cost model it is about."""
+    names = ("gmacs", "params_m", "latency_ms")
+    targets = {name: getattr(own, f"target_{name}") for name in names}
     given = {name: target for name, target in targets.items() if target is not None}
     if len(given) != 1:
-        names = ", ".join(f"search.target_{name}" for name in targets)
+        known = ", ".join(f"search.target_{name}" for name in targets)
         found = " and ".join(f"target_{name} = {target:g}" for name, target in given.items()) or "none"
-        raise UserError(f"expected one of {names}, the others None; found {found}")
+        raise UserError(f"expected one of {known}, the others None; found {found}")
     [(name, target)] = given.items()
     if name != "latency_ms":
         return {"gmacs": GMACS, "params_m": PARAMS}[name], target
-    if latency_table is None:
+    if own.latency_table is None:
         raise UserError("search.latency_table: expected the file of 'bin/benchmark.py latency', found none")
-    return latency.cost_model(latency_table), target
+    return latency.cost_model(own.latency_table), target
 
 
-def _write_front(
-    workdir: str, front: list[selection.Scored], best: selection.Scored, genotypes: list[Space], cost_model: CostModel
-) -> None:
+def _write_front(task: _Task, scored: list[selection.Scored]) -> None:
     """Writes ``front.json`` and the genotypes it names."""
-    rows = []
-    for number, (one, genotype) in enumerate(zip(front, genotypes, strict=True)):
+    rows, best = [], selection.best(scored)
+    for number, one in enumerate(selection.pareto_front(scored)):
+        genotype = task.genotype(one.architecture, "on the front")
         path = os.path.join("front", f"{number}.json")
-        atomic.write_text(os.path.join(workdir, path), dumps(genotype))
-        found = complexity(genotype)
+        atomic.write_text(os.path.join(task.own_folder, path), dumps(genotype))
+        cost = complexity(genotype)
         rows.append(
             {
                 "genotype": path,
-                "gmacs": found.gmacs,
-                "params_m": found.params_m,
-                cost_model.name: one.cost,
-                "validation_top1": one.score,
+                "gmacs": cost.gmacs,
+                "params_m": cost.params_m,
+                task.cost_model.name: one.cost,
+                "validation_top1": one.top1,
+                "validation_log_loss": -one.score,
                 "selected": one is best,
             }
         )
-    atomic.write_json(os.path.join(workdir, "front.json"), rows)
+    atomic.write_json(os.path.join(task.own_folder, "front.json"), rows)
 
 
 def show(summaries: list[dict]) -> None:
@@ -348,7 +441,7 @@ def show(summaries: list[dict]) -> None:
                 f"{s['params_m']:.3g}",
                 f"{s['entropy_nats']['start']:.1f} → {s['entropy_nats']['end']:.1f}",
                 f"{s['seconds']:.0f}",
-                f"{100 * s['val_top1']:.1f}",
+                f"{100 * s['test_top1']:.1f}",
             ]
             for s in summaries
         ],

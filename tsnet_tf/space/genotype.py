@@ -60,11 +60,12 @@ def load(name_or_path: str) -> Space:
 
 
 def load_space(path: str) -> Space:
-    """Reads a space, or a genotype: JSON, or a Python file that defines ``SPACE``.
+    """Reads a space, or a genotype: JSON, or a Python file that defines ``SPACE``. ``~`` is the home folder.
 
     Raises:
       UserError: no such file, a Python file that fails or has no ``SPACE``, or a space that cannot be built.
     """
+    path = os.path.expanduser(path)
     if not _is_file(path):
         raise UserError(f"expected a .json or .py file with a space, found nothing at '{path}'")
     if not path.endswith(".py"):

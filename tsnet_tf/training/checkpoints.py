@@ -7,7 +7,7 @@ import re
 
 import tensorflow as tf
 
-from tsnet_tf import console
+from tsnet_tf import console, paths
 from tsnet_tf.errors import UserError
 
 KEPT = 3
@@ -21,7 +21,11 @@ def manager(checkpoint: tf.train.Checkpoint, folder: str, step: tf.Variable, eve
     TensorFlow writes the tensors under a temporary name, renames them, writes the index, and then the list of
     checkpoints: whatever stops it, the one before is whole, and is deleted last. What a kill has left under temporary
     names is removed here.
+
+    Raises:
+      UserError: TensorFlow would take the folder's name for a pattern.
     """
+    paths.check_no_pattern(folder)
     _remove(folder, r".+_temp")
     return tf.train.CheckpointManager(
         checkpoint, folder, max_to_keep=KEPT, checkpoint_name=_PREFIX, step_counter=step, checkpoint_interval=every
@@ -43,8 +47,10 @@ def restore_latest(checkpoint: tf.train.Checkpoint, folder: str, title: str) -> 
     Files are taken for what they are, whatever the list of checkpoints says. Those that cannot be read are named.
 
     Raises:
-      UserError: there are checkpoints, but none that can be read, or the latest is one of something else.
+      UserError: there are checkpoints, but none that can be read, or the latest is one of something else; or TensorFlow
+        would take the folder's name for a pattern.
     """
+    paths.check_no_pattern(folder)
     numbers = _numbers(folder)
     for number in numbers:
         path = os.path.join(folder, f"{_PREFIX}-{number}")

@@ -21,6 +21,7 @@ class _Fused:
     def __init__(self, learning_rate, *, decay: float = 0.0, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.decay = decay  # not Keras's weight_decay, which has a pass of its own over the weights
+        self._condition: tf.Tensor | None = None
         counter = {"shape": (), "dtype": "int64", "aggregation": "only_first_replica"}
         self.skipped = self.add_variable(name="skipped", **counter)
         self.skipped_at = self.add_variable(name="skipped_at", **counter)
@@ -30,6 +31,16 @@ class _Fused:
         if self.use_ema:
             for average, variable in zip(self._model_variables_moving_average, variables, strict=True):
                 average.assign(variable)
+
+    def apply_if(self, condition: tf.Tensor, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
+        """`apply`, but without any trace where ``condition`` (bool, the same on every replica) is false.
+
+        A conditional call of `apply` would do, if replicas could meet inside one.
+        """
+        self._condition = condition
+        self.apply(gradients, variables)
+        self._condition = None
+        self.iterations.assign_sub(tf.cast(tf.logical_not(condition), self.iterations.dtype))
 
     def _backend_apply_gradients(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
         values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in variables]
@@ -41,6 +52,7 @@ class _Fused:
             self._update_if,
             self._distribution_strategy,
             tf.math.is_finite(norm),
+            tf.constant(True) if self._condition is None else self._condition,
             list(zip(summed, values, strict=True)),
             self._scalars(values[0].dtype),
         )
@@ -49,24 +61,26 @@ class _Fused:
         """What the kernel takes besides weights and gradients, by its names: once, for all weights are of one type."""
         return {"lr": tf.cast(self.learning_rate, dtype)}
 
-    def _update_if(self, distribution: tf.distribute.Strategy, finite, gradients_and_variables, scalars) -> None:
+    def _update_if(self, distribution, finite, wanted, gradients_and_variables, scalars) -> None:
         """Updates every variable, or counts an update that is left out. Called for all replicas together."""
+        # All replicas have the same sums, so the first one speaks for them.
+        finite, wanted = (distribution.experimental_local_results(value)[0] for value in (finite, wanted))
 
         def update() -> None:
             self._distributed_tf_update_step(distribution, gradients_and_variables, scalars)
 
         def skip() -> None:
-            self.skipped_at.assign(tf.where(self.skipped == 0, self._iterations + 1, self.skipped_at))
-            self.skipped.assign_add(1)
+            first = wanted & (self.skipped == 0)
+            self.skipped_at.assign(tf.where(first, self._iterations + 1, self.skipped_at))
+            self.skipped.assign_add(tf.cast(wanted, self.skipped.dtype))
 
-        # All replicas have the same sums, so the first one speaks for them.
-        tf.cond(distribution.experimental_local_results(finite)[0], update, skip)
+        tf.cond(finite & wanted, update, skip)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, scalars: dict[str, tf.Tensor]) -> None:
-        index = self._get_variable_index(variable)
+        index, gradient = self._get_variable_index(variable), tf.cast(gradient, variable.dtype)
         if self.decay and self._use_weight_decay(variable):
-            variable.assign_sub(variable * (self.decay * scalars["lr"]))
-        self._apply(variable, index, tf.cast(gradient, variable.dtype), scalars)
+            gradient = self._decayed(variable, gradient, scalars)
+        self._apply(variable, index, gradient, scalars)
         if self.use_ema:
             # Short at first: the average is to forget the weights that training began with.
             step = tf.cast(self._iterations, variable.dtype)
@@ -80,9 +94,13 @@ class SGD(_Fused, keras.optimizers.SGD):
 
     Args:
       learning_rate: a number or a schedule.
-      decay: pull towards zero per step, as a part of the learning rate.
+      decay: weight of the L2 penalty whose gradient is added to the weights' own, under the momentum, as in PyTorch's
+        SGD and so in X3D's and SlowFast's recipes: with momentum 0.9 it pulls ten times as hard as outside of it.
       **kwargs: of `keras.optimizers.SGD`.
     """
+
+    def _decayed(self, variable, gradient, scalars):
+        return gradient + self.decay * variable
 
     def _scalars(self, dtype):
         momentum = {"momentum": tf.constant(self.momentum, dtype)} if self.momentum else {}
@@ -103,9 +121,14 @@ class Adam(_Fused, keras.optimizers.Adam):
 
     Args:
       learning_rate: a number or a schedule.
-      decay: pull towards zero per step, as a part of the learning rate.
+      decay: pull towards zero per step, as a part of the learning rate, beside the gradient (Loshchilov and Hutter's
+        AdamW): inside it, Adam would scale it away.
       **kwargs: of `keras.optimizers.Adam`.
     """
+
+    def _decayed(self, variable, gradient, scalars):
+        variable.assign_sub(variable * (self.decay * scalars["lr"]))
+        return gradient
 
     def _scalars(self, dtype):
         step = tf.cast(self.iterations + 1, dtype)

@@ -28,7 +28,8 @@ def weight_optimizer(
       learning_rate: the highest, reached at the end of the warm-up.
       warmup: part of the run that the warm-up takes.
       momentum: of SGD.
-      weight_decay: pull towards zero per step, as a part of the learning rate; none on BN and biases.
+      weight_decay: none on BN and biases. With SGD the L2 penalty of X3D's recipe, inside the momentum; with Adam a
+        pull towards zero per step, as a part of the learning rate.
       clip_norm: largest global norm of the gradient, summed over replicas; None for no limit.
       average: momentum of a moving average of the weights, which takes their place when the run ends; min(average,
         (1 + step) / (10 + step)) in the beginning. None for the weights themselves.

@@ -17,7 +17,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from tsnet_tf import atomic, console
+from tsnet_tf import atomic, console, paths
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.inheritance import named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
@@ -83,8 +83,9 @@ def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[
       Where this process writes (see `own`).
 
     Raises:
-      UserError: another process works on this run folder.
+      UserError: another process works on this run folder, or it cannot hold checkpoints, by its name or at all.
     """
+    paths.check_no_pattern(workdir)
     if strategy is not None and not strategy.extended.should_checkpoint:
         return own(workdir, strategy)
     tf.io.gfile.makedirs(workdir)
@@ -142,6 +143,7 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
     Raises:
       UserError: there is no finished run in ``workdir``, or its files do not fit together.
     """
+    paths.check_no_pattern(workdir)
     if summary_of(workdir) is None:
         found = "no such folder" if not tf.io.gfile.exists(workdir) else f"no {SUMMARY} in it"
         raise UserError(f"expected the folder of a finished run, found {found}: '{workdir}'")

@@ -75,6 +75,7 @@ def train(
         return finished
     started = time.monotonic()
     strategy = make_strategy()
+    dataset.check_splits({"train.train_splits": train_splits})
     labels = dataset.labels()
     space = dataclasses.replace(genotypes.load(genotype), classes=len(labels), resolution=dataset.crop)
     cost = complexity(space)

@@ -7,7 +7,9 @@ import os
 import tensorflow as tf
 
 from tsnet_tf import console
-from tsnet_tf.data.annotations import SPLIT_NAMES, VIDEO_SUFFIXES, Annotation, hold_out, list_folder
+from tsnet_tf.data.annotations import SPLIT_NAMES, Annotation, hold_out
+from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video, list_folder
+from tsnet_tf.data.labels import spelled
 from tsnet_tf.errors import UserError
 
 FLAG = "--class_folders"
@@ -17,40 +19,52 @@ def read(folder: str, *, split_seed: int) -> list[Annotation]:
     """Takes the label of a video from the folder it is in.
 
     Either ``folder/<split>/<class>/<video>``, or ``folder/<class>/<video>``, of which some are held out (`hold_out`).
+    Videos elsewhere and folders without a video are left out, and one line says so.
 
     Returns:
       Annotations sorted by path, relative to ``folder``.
 
     Raises:
-      UserError: the folder is missing or has no video in such a place.
+      UserError: the folder is missing, has no video in such a place, or has some in places of either kind.
     """
     if not tf.io.gfile.isdir(folder):
         raise UserError(f"{FLAG}: expected a folder, found none at '{folder}'")
-    names = _subfolders(folder)
-    have_splits = all(name in SPLIT_NAMES for name in names)
-    folders = names
-    if have_splits:
-        folders = [f"{split}/{label}" for split in names for label in _subfolders(os.path.join(folder, split))]
-    videos = {name: _videos(os.path.join(folder, name)) for name in folders}
-    found = [(f"{name}/{video}", os.path.basename(name)) for name in folders for video in videos[name]]
+    videos = [path.split("/") for path in files_below(folder, FLAG, is_video)]
+    of_splits = [path for path in videos if len(path) == 3 and path[0] in SPLIT_NAMES]
+    found = of_splits or [path for path in videos if len(path) == 2]
     if not found:
         raise UserError(
             f"{FLAG}: expected videos in {folder}/<class>/ or {folder}/<split>/<class>/, found none "
             f"(a video ends in {', '.join(VIDEO_SUFFIXES)})"
         )
-    empty = [name for name in folders if not videos[name]]
-    if empty:
-        console.warn(f"{len(empty)} folders have no video in them and are left out, such as '{folder}/{empty[0]}'")
+    strangers = [path for path in videos if len(path) > 1 and path[0] not in SPLIT_NAMES]
+    if of_splits and strangers:
+        raise UserError(
+            f"{FLAG}: expected the folders {', '.join(SPLIT_NAMES)} with the classes in them, or classes only, found "
+            f"'{folder}/{'/'.join(of_splits[0])}' and '{folder}/{'/'.join(strangers[0])}'"
+        )
+    taken = {tuple(path) for path in found}
+    _tell("videos are in no class's folder", ["/".join(path) for path in videos if tuple(path) not in taken], folder)
+    _tell("folders have no video in them", _without(folder, {path[:-1] for path in taken}, bool(of_splits)), folder)
+    labels = {name: spelled(name, FLAG, f"'{folder}'") for name in {path[-2] for path in found}}
+    if of_splits:
+        return sorted(Annotation("/".join(path), labels[path[1]], SPLIT_NAMES[path[0]]) for path in found)
+    return hold_out((("/".join(path), labels[path[0]]) for path in found), split_seed)
+
+
+def _without(folder: str, classes: set[tuple[str, ...]], have_splits: bool) -> list[str]:
+    """Folders that could be a class's and are not among ``classes``."""
+    places = [(name,) for name in _subfolders(folder)]
     if have_splits:
-        return sorted(Annotation(path, label, SPLIT_NAMES[path.split("/")[0]]) for path, label in found)
-    return hold_out(found, split_seed)
+        inside = [(*place, name) for place in places for name in _subfolders(os.path.join(folder, *place))]
+        places = [place for place in places if place[0] not in SPLIT_NAMES] + inside
+    return ["/".join(place) for place in places if place not in classes]
 
 
 def _subfolders(folder: str) -> list[str]:
-    names = list_folder(folder, FLAG)
-    return [name for name in names if not name.startswith(".") and tf.io.gfile.isdir(os.path.join(folder, name))]
+    return [name for name in list_folder(folder, FLAG) if tf.io.gfile.isdir(os.path.join(folder, name))]
 
 
-def _videos(folder: str) -> list[str]:
-    names = list_folder(folder, FLAG)
-    return [name for name in names if not name.startswith(".") and name.lower().endswith(VIDEO_SUFFIXES)]
+def _tell(what: str, left_out: list[str], folder: str) -> None:
+    if left_out:
+        console.warn(f"{len(left_out)} {what} and are left out, such as '{folder}/{left_out[0]}'")

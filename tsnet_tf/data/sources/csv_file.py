@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
+from tsnet_tf import console
 from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text
+from tsnet_tf.data.labels import no_classes, spelled
 from tsnet_tf.errors import UserError
 
+FLAG = "--annotations"
 COLUMNS = ("path", "label")
 
 
 def read(path: str, *, split_seed: int) -> list[Annotation]:
     """Reads a CSV file with the columns path, label and split; other columns are left alone.
 
-    Without the column split, some videos are held out (`hold_out`).
+    Without the column split, some videos are held out (`hold_out`). Where classes are numbers, rows with a negative one
+    that no training video has are left out, and counted in one line: test lists have them where the class is not known.
 
     Returns:
       Annotations sorted by path.
@@ -23,20 +28,32 @@ def read(path: str, *, split_seed: int) -> list[Annotation]:
       UserError: the file is missing, lacks a column, or has a row that is incomplete, repeated or of no known split.
     """
     rows: dict[str, dict[str, str]] = {}
-    for row, where in rows_of(path, "--annotations", COLUMNS):
+    for row, where in rows_of(path, FLAG, COLUMNS):
+        row["label"] = spelled(row["label"], FLAG, where)
         for column in (*COLUMNS, "split"):
             if column in row and not row[column]:
-                raise UserError(f"--annotations: expected a {column} in {where}, found none")
+                raise UserError(f"{FLAG}: expected a {column} in {where}, found none")
         if "split" in row:
-            row["split"] = split_of(row["split"], "--annotations", where)
+            row["split"] = split_of(row["split"], FLAG, where)
         if row["path"] in rows:
-            raise UserError(f"--annotations: expected each video once, found '{row['path']}' again in {where}")
+            raise UserError(f"{FLAG}: expected each video once, found '{row['path']}' again in {where}")
         rows[row["path"]] = row
     if not rows:
-        raise UserError(f"--annotations: expected one row per video in '{path}', found none")
-    if all("split" in row for row in rows.values()):
-        return sorted(Annotation(row["path"], row["label"], row["split"]) for row in rows.values())
-    return hold_out(((row["path"], row["label"]) for row in rows.values()), split_seed)
+        raise UserError(f"{FLAG}: expected one row per video in '{path}', found none")
+    unknown = no_classes({row["label"] for row in rows.values()})
+    if not all("split" in row for row in rows.values()):
+        if unknown:
+            console.warn(f"{', '.join(sorted(unknown))}: a negative number is taken for a class like the others")
+        return hold_out(((row["path"], row["label"]) for row in rows.values()), split_seed)
+    unknown -= {row["label"] for row in rows.values() if row["split"] == "train"}
+    found = [Annotation(row["path"], row["label"], row["split"]) for row in rows.values()]
+    left = [annotation for annotation in found if annotation.label not in unknown]
+    if unknown:
+        console.warn(
+            f"{len(found) - len(left)} rows have the label {', '.join(sorted(unknown))}, which no training video has; "
+            "they are not prepared"
+        )
+    return sorted(left)
 
 
 def rows_of(path: str, flag: str, needed: tuple[str, ...]) -> list[tuple[dict[str, str], str]]:
@@ -48,24 +65,41 @@ def rows_of(path: str, flag: str, needed: tuple[str, ...]) -> list[tuple[dict[st
       needed: columns that must be there.
 
     Raises:
-      UserError: the file is missing, is no CSV file, or lacks a column.
+      UserError: the file is missing, is no CSV file, lacks a column or has one twice, or has a row of more fields.
     """
     text = read_text(path, flag, "a CSV file")
+    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:
-        rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-        columns = list(rows.fieldnames or [])
+        columns = [name.strip() for name in rows.fieldnames or []]
         missing = [column for column in needed if column not in columns]
         if missing:
             raise UserError(
                 f"{flag}: expected the columns {', '.join(needed)} in '{path}', "
                 f"found {', '.join(columns) or 'an empty file'} (no {', '.join(missing)})"
             )
-        return [
-            ({column: (row[column] or "").strip() for column in columns}, f"line {rows.line_num} of '{path}'")
-            for row in rows
-        ]
+        repeated = [column for column in columns if column and columns.count(column) > 1]
+        if repeated:
+            raise UserError(f"{flag}: expected each column once in '{path}', found '{repeated[0]}' more than once")
+        rows.fieldnames = columns
+        return [(_fields(row, columns, flag, where), where) for row, where in _placed(rows, path)]
     except csv.Error as error:
-        raise UserError(f"{flag}: expected a CSV file, found in '{path}': {error}") from error
+        place = f"line {rows.reader.line_num} of '{path}'"
+        raise UserError(f"{flag}: expected a CSV file, found in {place}: {error}") from error
+
+
+def _placed(rows: csv.DictReader, path: str) -> Iterator[tuple[dict, str]]:
+    for row in rows:
+        yield row, f"line {rows.line_num} of '{path}'"
+
+
+def _fields(row: dict, columns: list[str], flag: str, where: str) -> dict[str, str]:
+    surplus = row.pop(None, [])
+    if any(field.strip() for field in surplus):
+        raise UserError(
+            f"{flag}: expected {len(columns)} fields in {where}, found {len(columns) + len(surplus)}; "
+            'a field with a comma is written in quotation marks, such as "throwing, juggling"'
+        )
+    return {column: (row[column] or "").strip() for column in columns}
 
 
 def split_of(name: str, flag: str, where: str) -> str:

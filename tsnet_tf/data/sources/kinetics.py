@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 
-import tensorflow as tf
-
 from tsnet_tf import console
-from tsnet_tf.data.annotations import VIDEO_SUFFIXES, Annotation, list_folder, unique
+from tsnet_tf.data.annotations import Annotation, unique
+from tsnet_tf.data.folders import files_below, is_video
+from tsnet_tf.data.labels import spelled
 from tsnet_tf.data.sources import csv_file
 from tsnet_tf.errors import UserError
 
@@ -42,8 +41,8 @@ def read(paths: Sequence[str], videos: str) -> list[Annotation]:
             if not row.get("label"):
                 unlabelled += 1
                 continue
-            name = _clip_name(row, where)
-            annotations.append((Annotation(found.get(name, f"{name}.mp4"), row["label"], split), where))
+            name, label = _clip_name(row, where), spelled(row["label"], FLAG, where)
+            annotations.append((Annotation(found.get(name, f"{name}.mp4"), label, split), where))
     if not annotations:
         raise UserError(f"{FLAG}: expected rows with a label in {', '.join(paths)}, found none")
     if unlabelled:
@@ -63,22 +62,8 @@ def _clip_name(row: dict[str, str], where: str) -> str:
 
 
 def _clips(videos: str) -> dict[str, str]:
-    """Returns each clip's name to its path relative to ``videos``; of several, a usual suffix and the first path win.
-
-    What is named like a clip is not asked whether it is a folder: on an object store each question is a request.
-    """
+    """Returns each clip's name to its path in ``videos``; of several, a usual suffix and the first path win."""
     found: dict[str, list[str]] = {}
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        for name in list_folder(os.path.join(videos, folder), "--videos"):
-            path = f"{folder}{name}"
-            match = _CLIP.match(name)
-            if match:
-                found.setdefault(match[1], []).append(path)
-            elif not name.startswith(".") and tf.io.gfile.isdir(os.path.join(videos, path)):
-                folders.append(f"{path}/")
-    return {
-        name: min(paths, key=lambda path: (not path.lower().endswith(VIDEO_SUFFIXES), path))
-        for name, paths in found.items()
-    }
+    for path in files_below(videos, "--videos", lambda name: bool(_CLIP.match(name))):
+        found.setdefault(_CLIP.match(path.rsplit("/", 1)[-1])[1], []).append(path)
+    return {name: min(paths, key=lambda path: (not is_video(path), path)) for name, paths in found.items()}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tsnet_tf import console
 from tsnet_tf.data.annotations import Annotation, read_text, unique
+from tsnet_tf.data.labels import spelled
 from tsnet_tf.errors import UserError
 
 FLAG = "--something_something"
@@ -40,7 +41,7 @@ def read(paths: Sequence[str]) -> list[Annotation]:
                 continue
             if not isinstance(template, str):
                 raise UserError(f"{FLAG}: expected a template in words in {where}, found {json.dumps(template)[:60]}")
-            label = template.replace("[", "").replace("]", "")
+            label = spelled(template.replace("[", "").replace("]", ""), FLAG, where)
             annotations.append((Annotation(f"{entry['id']}.webm", label, split), where))
     if not annotations:
         raise UserError(f"{FLAG}: expected entries with a template in {', '.join(paths)}, found none")

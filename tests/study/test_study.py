@@ -1,0 +1,89 @@
+"""Who takes part in a study, rows that several processes share, and the tables that come of them."""
+
+import fcntl
+import json
+
+import numpy as np
+import pytest
+
+from tsnet_tf.space.cost import complexity
+from tsnet_tf.space.table1 import table1
+from tsnet_tf.study import rows, tables
+from tsnet_tf.study.candidates import random_architectures
+
+DEMO = {"resolution": 24, "sparse_frames": 2, "dense_frames": 16, "sparse_width": 0.25, "depths": ((1,), (1,))}
+DEMO |= {"hidden": 16, "classes": 4, "attention_stages": (2,)}
+
+
+def test_n_random_architectures_are_n_within_the_budget():
+    """Uniform draws hit it once in a hundred or thousand; what is called best of 65 must be of 65."""
+    drawn = random_architectures(table1(**DEMO), 0.012, 65, seed=0)
+    assert len({str(one.genotype.streams) for one in drawn}) == len({one.name for one in drawn}) == 65
+    costs = [complexity(one.genotype).gmacs for one in drawn]
+    assert 0.97 * 0.012 <= min(costs) and max(costs) <= 0.012
+    again = random_architectures(table1(**DEMO), 0.012, 65, seed=0)
+    assert [one.genotype for one in again] == [one.genotype for one in drawn]
+    assert random_architectures(table1(**DEMO), 0.012, 1, seed=1)[0].genotype != drawn[0].genotype
+
+
+def row(name, origin, seed, top1, loss, gmacs=0.01, score=None):
+    right = "1" * round(10 * top1) + "0" * round(10 * (1 - top1))
+    return {
+        "name": name, "origin": origin, "search_seed": 0 if origin == "found" else None, "seed": seed, "gmacs": gmacs,
+        "params_m": 0.3, "top1": top1, "log_loss": loss, "supernet_score": score, "processor_seconds": 60.0,
+        "right": right, "losses": [loss] * 10,
+    }  # fmt: skip
+
+
+ROWS = [
+    row("found_0", "found", 0, 0.9, 0.3),
+    row("found_0", "found", 1, 0.8, 0.5),
+    row("hand", "hand", 0, 0.7, 0.9),
+    row("single_dense_frames", "single", 0, 0.6, 1.0),
+    *(row(f"random_{n}", "random", 0, top1, 1 - top1, score=top1) for n, top1 in enumerate((0.5, 0.7, 0.9))),
+]
+
+
+def test_rows_are_files_that_a_lock_claims(tmp_path):
+    with rows.claimed(str(tmp_path), "a-0") as ours:
+        assert ours
+        with rows.claimed(str(tmp_path), "a-0") as ours_too:
+            assert not ours_too  # another process would be told the same
+    with open(tmp_path / "claims" / "b-0", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with rows.claimed(str(tmp_path), "b-0") as ours:
+            assert not ours
+    rows.write(str(tmp_path), "b-0", {"x": 2})
+    rows.write(str(tmp_path), "a-0", {"x": 1})
+    assert rows.is_there(str(tmp_path), "a-0") and not rows.is_there(str(tmp_path), "c-0")
+    assert rows.collect(str(tmp_path)) == [{"x": 1}, {"x": 2}] == rows.read(str(tmp_path / "study.jsonl"))
+
+
+def test_differences_by_hand():
+    title, columns, lines = tables.differences(ROWS)
+    found = {(line[0], line[1]): float(line[2]) for line in lines}
+    assert found["found less hand-made", "log-loss"] == pytest.approx(0.4 - 0.9)
+    assert found["found less hand-made", "top-1 points"] == pytest.approx(85 - 70)
+    assert found["found less random, mean", "log-loss"] == pytest.approx(0.4 - 0.3, abs=1e-3)
+    assert found["found less single_dense_frames", "top-1 points"] == pytest.approx(25)
+    assert found["found among the random ones", "top-1, part below"] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_summary_and_correlations_by_hand():
+    lines = {line[0]: line for line in tables.summary(ROWS)[2]}
+    assert list(lines) == ["found", "hand", "single_dense_frames", "random"]
+    assert lines["found"][1:3] == ["1", "2"] and lines["found"][5] == "85.0"
+    assert lines["found"][7] == "7.1"  # of 90 and 80
+    assert lines["random"][5:7] == ["70.0", "50.0 to 90.0"]
+    assert tables.correlations(ROWS)[2][0] == ["supernet's score", "1.00", "0.33"]
+
+
+def test_what_is_shown_is_also_written(tmp_path):
+    tables.show(ROWS, str(tmp_path))
+    text = (tmp_path / "study.md").read_text()
+    assert "| found less hand-made | log-loss | -0.500 |" in text and text.count("**") == 6
+    assert {path.name for path in tmp_path.iterdir()} >= {"study.png", "study_dark.svg"}
+
+
+def test_a_row_is_json():
+    assert json.loads(json.dumps(ROWS[0])) == ROWS[0] and np.isfinite(ROWS[0]["log_loss"])

@@ -1,0 +1,140 @@
+"""Gin files are read as gin reads them, from wherever a binary is started; mistakes are in ``test_errors.py``."""
+
+import importlib
+import inspect
+
+import gin
+import pytest
+
+from tsnet_tf import configurables, setting_mistakes, settings
+from tsnet_tf.errors import UserError
+from tsnet_tf.settings import Macro, Reference
+
+
+@pytest.fixture(autouse=True)
+def clean_gin():
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+def test_values_macros_and_references(tmp_path):
+    (tmp_path / "a.gin").write_text(
+        "seed = 3\n"
+        "train:\n"
+        "  epochs = 2\n"
+        "  train_splits = (\n"
+        "      'train',\n"
+        "      'validation',\n"
+        "  )\n"
+        "search.seed = %seed\n"
+        "search.space = @table1()\n"
+    )
+    found = settings.read([str(tmp_path / "a.gin")], ["seed = 4", " train.epochs = %seed "])
+    assert [(b.name, b.value) for b in found.bindings] == [
+        ("seed", 3),
+        ("train.epochs", 2),
+        ("train.train_splits", ("train", "validation")),
+        ("search.seed", Macro("seed")),
+        ("search.space", Reference("table1", called=True)),
+        ("seed", 4),
+        ("train.epochs", Macro("seed")),
+    ]
+    assert [b.where.rsplit("/")[-1] for b in found.bindings[:3]] == ["a.gin, line 1", "a.gin, line 3", "a.gin, line 4"]
+    assert found.value("train.epochs") == 4 and found.value("train.train_splits") == ("train", "validation")
+    assert found.value("search.space") is None and found.value("search.views") is None
+
+
+def test_included_files_stand_where_they_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner.gin").write_text("\ufeffseed = 2\n", encoding="utf-8")  # as some editors write it
+    (tmp_path / "outer.gin").write_text("seed = 1\ninclude 'inner.gin'\nbatch_size = 3\ninclude 'gin/data/demo.gin'\n")
+    found = settings.read(["outer.gin"])
+    assert found.value("seed") == 2 and found.value("batch_size") == 3
+    assert found.value("VideoDataset.directory") == "runs/demo/data"
+    assert found.imports == ("tsnet_tf.data.video_dataset",)
+    assert found.text.startswith("seed = 1\nseed = 2\n\nbatch_size = 3\n") and "include" not in found.text
+
+
+def test_files_are_looked_for_here_then_in_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert settings.find("gin/demo.gin") == str(settings.ROOT / "gin/demo.gin")
+    (tmp_path / "gin").mkdir()
+    (tmp_path / "gin" / "demo.gin").touch()
+    assert settings.find("gin/demo.gin") == "gin/demo.gin"
+
+
+def test_home_stands_in_file_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.gin").write_text("include '~/more.gin'\n")
+    (tmp_path / "more.gin").write_text("seed = 7\n")
+    assert settings.read(["~/mine.gin"]).value("seed") == 7
+
+
+def test_files_that_include_each_other_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.gin").write_text("include 'b.gin'\n")
+    (tmp_path / "b.gin").write_text("include 'a.gin'\n")
+    with pytest.raises(UserError, match="expected gin files that do not include themselves, found 'a.gin' in 'b.gin'"):
+        settings.read(["a.gin"])
+
+
+def test_applied_settings_are_those_of_gin(tmp_path, monkeypatch):
+    """Whatever they name is imported; and what the package has besides can still be."""
+    monkeypatch.chdir(tmp_path)
+    settings.apply(settings.read(["gin/demo/sparse.gin"], ["search.epochs = 7"]))
+    assert gin.query_parameter("search.epochs") == 7 and gin.query_parameter("search.target_gmacs") == 0.0012
+    assert not gin.config_is_locked()
+
+
+def test_what_gin_refuses_is_one_line():
+    with pytest.raises(UserError, match="gin configuration: .*nobody"):
+        settings.apply(settings.read([], ["import nobody.has.it", "search.epochs = 1"]))
+
+
+def test_settings_of_a_run_come_first_and_may_have_strange_parts():
+    run = settings.read([], under="data_dir = 'old'\nVideoDataset.directory = %data_dir\nsomebodys.part = 1\n")
+    settings.apply(settings.read([], ["data_dir = 'new'"]), under=run)
+    assert gin.query_parameter("%data_dir") == "new"
+
+
+def test_strange_names_are_left_to_gin_where_strange_modules_are_imported():
+    setting_mistakes.check(settings.read([], ["import my_own.optimizers", "my_optimizer.rate = 1"]))
+
+
+def test_settings_of_what_a_binary_does_not_use_are_no_mistake():
+    setting_mistakes.check(settings.read(["gin/train/scratch.gin", "gin/data/ssv2.gin"]), calls=["search", "train"][1:])
+
+
+def test_scopes_modules_and_macros_written_out():
+    said = ["a/train.epochs = 2", "tsnet_tf.training.train.train.epochs = 3", "x/macro.value = 4", "train.seed = %x"]
+    setting_mistakes.check(settings.read([], said))
+    with pytest.raises(UserError, match="expected a name that can be set, found 'testing.train.epochs'"):
+        setting_mistakes.check(settings.read([], ["testing.train.epochs = 2"]))
+
+
+def test_macro_may_be_used_by_what_is_in_force_beside():
+    run = settings.read([], under="data_dir = 'a'\nVideoDataset.directory = %data_dir\n")
+    given = settings.read([], ["data_dir = 'b'"])
+    setting_mistakes.check(given, beside=[run])
+    with pytest.raises(UserError, match="found 'data_dir', which none does"):
+        setting_mistakes.check(given)
+
+
+def test_parts_get_the_bindings_that_mean_something_to_them():
+    part = settings.read(["gin/demo/train.gin"])
+    bindings = ["seed = 1", "data_dir = 'a'", "search.epochs = 3", "of_another = 2"]
+    assert settings.used_by(part, bindings) == bindings[:3]
+
+
+def test_what_is_read_out_of_the_source_is_what_gin_knows():
+    known = configurables.known()
+    assert {"search", "train", "progressive", "VideoDataset", "strategy", "joint", "table1", "space_file"} <= set(known)
+    for name, found in known.items():
+        importlib.import_module(found.module)
+        made = gin.get_configurable(name)
+        parameters = inspect.signature(made.__init__ if isinstance(made, type) else made).parameters.values()
+        named = [p for p in parameters if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        assert found.parameters == tuple(p.name for p in named), name
+        assert set(found.needed) == {p.name for p in named if p.default in (p.empty, gin.REQUIRED)}, name
+        assert set(found.required) == {p.name for p in named if p.default is gin.REQUIRED}, name

@@ -1,0 +1,1 @@
+"""Studies: many architectures under one recipe, and what the figures allow to be said."""

@@ -1,0 +1,67 @@
+"""Who takes part in a study: what a search has found, and what it has to beat at the same cost."""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from tsnet_tf.search.budget import BudgetedDistribution
+from tsnet_tf.space.genotype import load
+from tsnet_tf.space.hand_made import SINGLE_STREAMS, hand_made, single_stream
+from tsnet_tf.space.two_stream import Space, pick, values_at
+
+TOLERANCE = 0.03  # how far below the budget an architecture is still of equal cost
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """An architecture that is trained.
+
+    Attributes:
+      name: unique in the study, for files.
+      origin: "found", "random", "hand", "single" or "evolution".
+      genotype: the architecture.
+      search_seed: of the search that found it, else None.
+    """
+
+    name: str
+    origin: str
+    genotype: Space
+    search_seed: int | None = None
+
+
+def random_architectures(space: Space, gmacs: float, count: int, seed: int) -> list[Candidate]:
+    """``count`` different architectures, drawn uniformly from those that cost ``gmacs`` or up to 3 % less."""
+    budget = BudgetedDistribution(space, gmacs, (1 - TOLERANCE) * gmacs)
+    uniform, drawn, number = tf.zeros(budget.distribution.shape), [], 0
+    low, high = (1 - TOLERANCE) * gmacs, gmacs
+    while len(drawn) < count:
+        for architecture in budget.sample(uniform, count, tf.constant([seed, number])).numpy():
+            cost = float(budget.costs.of(architecture[None])[0])  # bins round
+            if low <= cost <= high and architecture.tolist() not in drawn:
+                drawn.append(architecture.tolist())
+        number += 1
+    return [
+        Candidate(
+            f"random_{index:02d}",
+            "random",
+            dataclasses.replace(pick(space, values_at(space, indices)), name=f"{space.name}_random_{index:02d}"),
+        )
+        for index, indices in enumerate(drawn[:count])
+    ]
+
+
+def hand(space: Space, gmacs: float) -> list[Candidate]:
+    """The hand-made architecture at that cost."""
+    return [Candidate("hand", "hand", hand_made(space, gmacs))]
+
+
+def singles(space: Space, gmacs: float) -> list[Candidate]:
+    """Uniform models of one stream at that cost."""
+    return [Candidate(f"single_{kind}", "single", single_stream(space, kind, gmacs)) for kind in SINGLE_STREAMS]
+
+
+def found(folder: str, search_seed: int) -> Candidate:
+    """What the search in a run folder has found."""
+    genotype = load(os.path.join(folder, "genotype.json"))
+    return Candidate(f"found_{search_seed}", "found", genotype, search_seed)

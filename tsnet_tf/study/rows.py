@@ -1,0 +1,62 @@
+"""The rows of a study, one for each training, as files that several processes share.
+
+Every row is a file of its own in ``rows/``, written when its training is evaluated; `collect` joins them into
+``study.jsonl``. A training that is under way is claimed by a lock of the operating system, which ends with the process.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+
+from tsnet_tf import atomic
+
+FILE = "study.jsonl"
+
+
+def write(workdir: str, name: str, row: dict) -> None:
+    """Writes the row of the training called ``name``."""
+    atomic.write_text(_path(workdir, name), json.dumps(row) + "\n")
+
+
+def is_there(workdir: str, name: str) -> bool:
+    """Whether the training called ``name`` has its row."""
+    return os.path.isfile(_path(workdir, name))
+
+
+def collect(workdir: str) -> list[dict]:
+    """All rows there are, by name; also writes them to ``study.jsonl``."""
+    folder = os.path.join(workdir, "rows")
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    lines = []
+    for name in names:
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                lines.append(file.read().strip())
+    atomic.write_text(os.path.join(workdir, FILE), "".join(f"{line}\n" for line in lines))
+    return [json.loads(line) for line in lines]
+
+
+def read(path: str) -> list[dict]:
+    """The rows of a ``.jsonl`` file."""
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+@contextlib.contextmanager
+def claimed(workdir: str, name: str) -> Iterator[bool]:
+    """Claims the training called ``name``; gives whether nobody else has."""
+    folder = os.path.join(workdir, "claims")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _path(workdir: str, name: str) -> str:
+    return os.path.join(workdir, "rows", f"{name}.json")
