@@ -138,27 +138,28 @@ def shared(tmp_path_factory):
     return folder
 
 
-# The demo as small as it gets: two stages of one block, four steps of each search, one of each training.
+# The demo as small as it gets: two stages of one block, four steps of each search and training.
 TINY = [
     "table1.depths = ((1,), (1,))",
     "table1.hidden = 16",
-    "table1.glore_ratio = 2.0",
+    "table1.glore_ratio = 6.0",
     "table1.attention_places = 1",
-    "batch_size = 8",
-    "search.validation_batch_size = 8",
-    "search.epochs = 2",
+    "batch_size = 6",
+    "search.validation_batch_size = 6",
+    "search.epochs = 1",
     "search.alpha_warmup = 0.0",
     "search.recalibration_batches = 2",
     "search.report_every = 1",
     "search.checkpoint_every = 2",
-    "train.epochs = 1",
+    "train.epochs = 0.5",
     "train.report_every = 1",
     "set_seed.op_determinism = True",
 ]
 TINY_STEPS = {
     "sparse": "search.target_gmacs = 0.0006\nsearch.refine = 2\nsearch.profile_steps = (2, 3)\n",
-    "dense_fusion": "search.target_gmacs = 0.005\nsearch.finetune_epochs = 0.5\n",
-    "attention": "search.target_gmacs = 0.0056\n",
+    "dense_fusion": "search.target_gmacs = 0.005\nsearch.refine = 0\nsearch.finetune_epochs = 0.25\n",
+    "attention": "search.target_gmacs = 0.0052\nsearch.refine = 0\n",
+    "compare": "study.random = 0\n",
 }
 
 
@@ -166,7 +167,7 @@ TINY_STEPS = {
 class TinyDemo:
     """A finished demo. Others look at it at the same time: whoever changes something does so in a copy."""
 
-    folder: pathlib.Path  # videos, data, sparse, dense_fusion, attention, train, summary.json, saved_model, said.txt
+    folder: pathlib.Path  # its parts, and what it was made of: videos, data, gin; saved_model; said.txt
 
     def flags(self, step: str = "demo") -> list[str]:
         """What the binaries were given for a step of the search, or for all of it."""
@@ -182,8 +183,10 @@ def tiny_demo(shared, programs):
         (folder / "gin").mkdir()
         for step, settings in TINY_STEPS.items():
             (folder / "gin" / f"{step}.gin").write_text(f"include 'gin/demo/{step}.gin'\n{settings}")
-        steps = tuple(f"{folder}/gin/{step}.gin" for step in TINY_STEPS)
-        (folder / "gin" / "demo.gin").write_text(f"include 'gin/demo.gin'\nprogressive.steps = {steps}\n")
+        *steps, comparison = (f"{folder}/gin/{step}.gin" for step in TINY_STEPS)
+        (folder / "gin" / "demo.gin").write_text(
+            f"include 'gin/demo.gin'\nprogressive.steps = {tuple(steps)}\nprogressive.comparison = '{comparison}'\n"
+        )
         videos, data = folder / "videos", folder / "data"
         programs.run("make_demo_videos.py", f"--output={videos}", "--videos_per_class=1,1,1")
         programs.run(

@@ -33,10 +33,10 @@ def test_summary_keeps_the_contract(finished):
         assert {"gmacs", "target_gmacs", "params_m", "entropy_nats", "seconds", "test_top1"} <= set(step)
         assert set(step["entropy_nats"]) == {"start", "end"}
         assert 0 <= step["test_top1"] <= 1 and step["seconds"] > 0
-        assert step["gmacs"] == pytest.approx(step["target_gmacs"], rel=0.1)
+        assert step["gmacs"] <= step["target_gmacs"]
         assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"]
     final = summary["final"]
-    assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5"}
+    assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5", "hand_made_top1"}
     assert final["views"] == "10-center" and 0 <= final["top1"] <= final["top5"] <= 1
     assert os.path.isfile(final["genotype"])
     assert summary["seconds_total"] >= sum(step["seconds"] for step in summary["steps"])
@@ -86,11 +86,12 @@ def test_random_search_measures_its_draws_and_leaves_a_front(tiny_demo, programs
     front = json.loads((tmp_path / "front.json").read_text())
     assert summary["entropy_nats"]["end"] == pytest.approx(summary["entropy_nats"]["start"])  # alpha was at rest
     assert [row["gmacs"] for row in front] == sorted(row["gmacs"] for row in front)
-    assert [row["validation_top1"] for row in front] == sorted(row["validation_top1"] for row in front)
+    losses = [row["validation_log_loss"] for row in front]
+    assert losses == sorted(losses, reverse=True) and all(0 <= row["validation_top1"] <= 1 for row in front)
     assert sum(row["selected"] for row in front) == 1 and front[-1]["selected"]
     for row in front:
         found = genotype.load(str(tmp_path / row["genotype"]))
-        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006 * 1.05
+        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006
     assert values_of(found) == values_of(genotype.load(str(tmp_path / "genotype.json")))
 
 
@@ -136,7 +137,7 @@ def test_predictions_of_two_protocols_are_compared(finished, programs, tmp_path)
     programs.run("evaluate.py", f"--workdir={tmp_path}/train", "--views=1-center")
     both = [f"{tmp_path}/train/predictions/test_{views}.npz" for views in ("1-center", "10-center")]
     result = json.loads(programs.run("compare.py", f"--first={both[0]}", f"--second={both[1]}", "--json").stdout)
-    assert result["videos"] == 16 and result["interval"][0] <= result["difference"] <= result["interval"][1]
+    assert result["videos"] == 24 and result["interval"][0] <= result["difference"] <= result["interval"][1]
 
 
 def test_saved_model_says_how_good_it_is(finished):
@@ -168,4 +169,4 @@ print(float(tf.reduce_sum(answer["probabilities"])), answer["probabilities"].sha
     done = subprocess.run([sys.executable, "-c", program], cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     total, classes = done.stdout.split()
-    assert float(total) == pytest.approx(1, abs=1e-5) and int(classes) == 16
+    assert float(total) == pytest.approx(1, abs=1e-5) and int(classes) == 24

@@ -9,7 +9,7 @@ import pytest
 
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import monitor, selection, step
+from tsnet_tf.search import halving, monitor, selection, step
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only
@@ -85,16 +85,16 @@ def test_fine_tuning_that_was_killed_goes_on_with_the_architecture_that_was_take
         raise KeyboardInterrupt
 
     def run():
-        return search(tmp_path, bright_and_dark, ("sparse",), 2, refine=2, finetune_epochs=0.5, alpha_warmup=0.0)
+        return search(tmp_path, bright_and_dark, ("sparse",), 2, refine=3, finetune_epochs=0.5, alpha_warmup=0.0)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(step, "fit", killed)
+        patch.setattr(halving, "fit", killed)
         run()
     front = json.loads((tmp_path / "front.json").read_text())
     [taken] = [row["genotype"] for row in front if row["selected"]]
     with monkeypatch.context() as patch:
-        patch.setattr(selection, "refine", killed)
+        patch.setattr(selection, "supernet_scores", killed)
         summary = run()
-    assert summary["selection"] == "the best of 3 measured on the validation videos"
+    assert summary["selection"] == "the best of 3, scored with shared weights on the validation videos"
     groups = [json.loads((tmp_path / path).read_text())["streams"] for path in (taken, "genotype.json")]
     assert groups[0] == groups[1]

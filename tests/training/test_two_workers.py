@@ -167,7 +167,7 @@ def test_two_workers_give_what_one_process_gives(programs, tmp_path, bright_and_
     assert {path.name.split(".")[-3] for path in (run / "events").iterdir()} == {str(workers[0].pid)}
     assert not list((tmp_path / "elsewhere1").rglob("metrics.jsonl"))
     if binary == "search":
-        for name in ("front.json", "finetune/taken.json"):
+        for name in ("front.json", "taken.json"):
             assert (run / name).read_text() == (alone / name).read_text()
 
 
