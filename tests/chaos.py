@@ -59,6 +59,7 @@ SETTINGS = [
 SHORT_SETTINGS = [
     "search.epochs = 2",
     "search.finetune_epochs = 1",
+    "search.refine = 2",
     "search.recalibration_batches = 2",
     "search.report_every = 2",
     "search.checkpoint_every = 2",

@@ -1,10 +1,12 @@
 """What tests of several rooms share. TensorFlow is imported where it is used: xdist's own process does not need it."""
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -48,7 +50,7 @@ class Program:
 
     poll = returncode.fget
 
-    def wait(self, timeout: float = 1200) -> int:
+    def wait(self, timeout: float = 3600) -> int:
         started = time.monotonic()
         while self.returncode is None:
             assert time.monotonic() - started < timeout, f"still running after {timeout} s: {self.stderr[-3000:]}"
@@ -63,7 +65,7 @@ class Programs:
     """Starts binaries, and programs of a test's own, without their waiting for TensorFlow's import."""
 
     def __init__(self, folder: pathlib.Path):
-        self._folder, self._count = folder, 0
+        self._folder, self._started = folder, []
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         self._server = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "fork_server.py")],
@@ -77,8 +79,7 @@ class Programs:
 
     def start(self, program: str, *arguments, cwd=ROOT, **environment) -> Program:
         """Starts a file of ``bin/`` by its name, any other by its path, or the text of a program."""
-        folder = self._folder / str(self._count)
-        self._count += 1
+        folder = self._folder / str(len(self._started))
         folder.mkdir()
         if "\n" in program:
             file = folder / "program.py"
@@ -89,7 +90,8 @@ class Programs:
             (folder / name).touch()
         job = {"folder": folder, "file": file, "arguments": arguments, "cwd": cwd, "environment": environment}
         print(json.dumps(job, default=str), file=self._server.stdin, flush=True)
-        return Program(int(self._server.stdout.readline()), folder)
+        self._started.append(Program(int(self._server.stdout.readline()), folder))
+        return self._started[-1]
 
     def run(self, program: str, *arguments, code: int = 0, **settings) -> Program:
         """The ended program; its exit code is the expected one."""
@@ -101,6 +103,10 @@ class Programs:
         return ended
 
     def close(self) -> None:
+        for program in self._started:
+            if program.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(program.pid, signal.SIGKILL)
         self._server.stdin.close()
         self._server.wait()
 
@@ -132,27 +138,28 @@ def shared(tmp_path_factory):
     return folder
 
 
-# The demo as small as it gets: two stages of one block, four steps of each search, one of each training.
+# The demo as small as it gets: two stages of one block, four steps of each search and training.
 TINY = [
     "table1.depths = ((1,), (1,))",
     "table1.hidden = 16",
-    "table1.glore_ratio = 2.0",
+    "table1.glore_ratio = 6.0",
     "table1.attention_places = 1",
-    "batch_size = 8",
-    "search.validation_batch_size = 8",
-    "search.epochs = 2",
+    "batch_size = 6",
+    "search.validation_batch_size = 6",
+    "search.epochs = 1",
     "search.alpha_warmup = 0.0",
     "search.recalibration_batches = 2",
     "search.report_every = 1",
     "search.checkpoint_every = 2",
-    "train.epochs = 1",
+    "train.epochs = 0.5",
     "train.report_every = 1",
     "set_seed.op_determinism = True",
 ]
 TINY_STEPS = {
     "sparse": "search.target_gmacs = 0.0006\nsearch.refine = 2\nsearch.profile_steps = (2, 3)\n",
-    "dense_fusion": "search.target_gmacs = 0.005\nsearch.finetune_epochs = 0.5\n",
-    "attention": "search.target_gmacs = 0.0056\n",
+    "dense_fusion": "search.target_gmacs = 0.005\nsearch.refine = 0\nsearch.finetune_epochs = 0.25\n",
+    "attention": "search.target_gmacs = 0.0052\nsearch.refine = 0\n",
+    "compare": "study.random = 0\n",
 }
 
 
@@ -160,7 +167,7 @@ TINY_STEPS = {
 class TinyDemo:
     """A finished demo. Others look at it at the same time: whoever changes something does so in a copy."""
 
-    folder: pathlib.Path  # videos, data, sparse, dense_fusion, attention, train, summary.json, saved_model, said.txt
+    folder: pathlib.Path  # its parts, and what it was made of: videos, data, gin; saved_model; said.txt
 
     def flags(self, step: str = "demo") -> list[str]:
         """What the binaries were given for a step of the search, or for all of it."""
@@ -176,8 +183,10 @@ def tiny_demo(shared, programs):
         (folder / "gin").mkdir()
         for step, settings in TINY_STEPS.items():
             (folder / "gin" / f"{step}.gin").write_text(f"include 'gin/demo/{step}.gin'\n{settings}")
-        steps = tuple(f"{folder}/gin/{step}.gin" for step in TINY_STEPS)
-        (folder / "gin" / "demo.gin").write_text(f"include 'gin/demo.gin'\nprogressive.steps = {steps}\n")
+        *steps, comparison = (f"{folder}/gin/{step}.gin" for step in TINY_STEPS)
+        (folder / "gin" / "demo.gin").write_text(
+            f"include 'gin/demo.gin'\nprogressive.steps = {tuple(steps)}\nprogressive.comparison = '{comparison}'\n"
+        )
         videos, data = folder / "videos", folder / "data"
         programs.run("make_demo_videos.py", f"--output={videos}", "--videos_per_class=1,1,1")
         programs.run(

@@ -33,10 +33,10 @@ def test_summary_keeps_the_contract(finished):
         assert {"gmacs", "target_gmacs", "params_m", "entropy_nats", "seconds", "test_top1"} <= set(step)
         assert set(step["entropy_nats"]) == {"start", "end"}
         assert 0 <= step["test_top1"] <= 1 and step["seconds"] > 0
-        assert step["gmacs"] == pytest.approx(step["target_gmacs"], rel=0.1)
+        assert step["gmacs"] <= step["target_gmacs"]
         assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"]
     final = summary["final"]
-    assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5"}
+    assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5", "hand_made_top1"}
     assert final["views"] == "10-center" and 0 <= final["top1"] <= final["top5"] <= 1
     assert os.path.isfile(final["genotype"])
     assert summary["seconds_total"] >= sum(step["seconds"] for step in summary["steps"])
@@ -87,11 +87,11 @@ def test_random_search_measures_its_draws_and_leaves_a_front(tiny_demo, programs
     assert summary["entropy_nats"]["end"] == pytest.approx(summary["entropy_nats"]["start"])  # alpha was at rest
     assert [row["gmacs"] for row in front] == sorted(row["gmacs"] for row in front)
     losses = [row["validation_log_loss"] for row in front]
-    assert losses == sorted(losses, reverse=True)
+    assert losses == sorted(losses, reverse=True) and all(0 <= row["validation_top1"] <= 1 for row in front)
     assert sum(row["selected"] for row in front) == 1 and front[-1]["selected"]
     for row in front:
         found = genotype.load(str(tmp_path / row["genotype"]))
-        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006 * 1.0001
+        assert complexity(found).gmacs == pytest.approx(row["gmacs"]) and row["gmacs"] <= 0.0006
     assert values_of(found) == values_of(genotype.load(str(tmp_path / "genotype.json")))
 
 

@@ -74,7 +74,7 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tiny_demo,
     assert refused == f"error: --output: {expected}\n"
     assert get(bucket, "videos/annotations.csv") and get(bucket, "data/manifest.json")
 
-    settings = ["data_dir = 's3://bucket/data'", "search.epochs = 1"]
+    settings = ["data_dir = 's3://bucket/data'", "search.epochs = 0.5"]
     settings += ["search.refine = 0", "search.profile_steps = None"]  # TensorFlow's profiler writes to local disks
     flags = [*tiny_demo.flags("sparse"), *(f"--gin_bindings={setting}" for setting in settings)]
     search = ("search.py", *flags, "--workdir=s3://bucket/runs/sparse")

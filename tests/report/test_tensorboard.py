@@ -130,9 +130,9 @@ def test_clips_are_the_first_batch_as_the_model_sees_it(board, finished):
     run_settings.restore(str(finished / "sparse"), [], [])
     dataset = VideoDataset()
     gin.clear_config()
-    batches = pipeline.train_clips(dataset, ("train",), batch_size=8, frames=2, frame_stride=dataset.span // 2, seed=0)
+    batches = pipeline.train_clips(dataset, ("train",), batch_size=6, frames=2, frame_stride=dataset.span // 2, seed=0)
     clips, labels = next(iter(batches))
-    assert when == 0 and clips.shape == (8, 2, 24, 24, 3)
+    assert when == 0 and clips.shape == (6, 2, 24, 24, 3)
     np.testing.assert_array_equal(sheet, contact_sheet(clips.numpy()))
     description = board.get("plugin/images/tags")[SEARCH]["clips/sparse"]["description"]
     named = description.split(": ")[1].split("</p>")[0].split(", ")
@@ -143,7 +143,7 @@ def test_settings_are_text(board):
     assert "settings" in board.get("plugin/text/tags")[SEARCH]
     [row] = board.get("plugin/text/text", run=SEARCH, tag="settings")
     assert "<code>" in row["text"] and "search.target_gmacs = 0.0006" in row["text"]
-    assert all(line in row["text"] for line in ("joint.samples = 2", "table1.hidden = 16"))
+    assert all(line in row["text"] for line in ("joint.samples = 4", "table1.hidden = 16"))
 
 
 def test_runs_compare_by_hparams(board):
@@ -161,8 +161,8 @@ def test_runs_compare_by_hparams(board):
     )
     groups = [group["hparams"] for group in found["sessionGroups"]]
     found = {group.get("search.name", "training"): group for group in groups}
-    assert sorted(found) == ["attention", "dense_fusion", "sparse", "training"]
-    assert found["sparse"]["search.target_gmacs"] == 0.0006 and found["sparse"]["search.batch_size"] == 8
+    assert set(found) == {"attention", "dense_fusion", "sparse", "training"}
+    assert found["sparse"]["search.target_gmacs"] == 0.0006 and found["sparse"]["search.batch_size"] == 6
 
 
 def test_steps_that_were_asked_for_are_traced(finished):
@@ -185,7 +185,7 @@ return images(document.body).filter(image => image.naturalWidth > 100).length;
 
 DASHBOARDS = {
     "timeseries": ["accuracy", "alpha", "train/events"],
-    "scalars": ["expected_gmacs", "sampled_gmacs"],
+    "scalars": ["expected_gmacs", "entropy"],
     "custom_scalars": ["expected cost and target", "learning rates"],
     "images": ["architecture", "heat_map", "costs", "confusion"],
     "histograms": ["alpha", "drawn_gmacs"],

@@ -85,7 +85,7 @@ def test_fine_tuning_that_was_killed_goes_on_with_the_architecture_that_was_take
         raise KeyboardInterrupt
 
     def run():
-        return search(tmp_path, bright_and_dark, ("sparse",), 2, refine=2, finetune_epochs=0.5, alpha_warmup=0.0)
+        return search(tmp_path, bright_and_dark, ("sparse",), 2, refine=3, finetune_epochs=0.5, alpha_warmup=0.0)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(halving, "fit", killed)
@@ -95,6 +95,6 @@ def test_fine_tuning_that_was_killed_goes_on_with_the_architecture_that_was_take
     with monkeypatch.context() as patch:
         patch.setattr(selection, "supernet_scores", killed)
         summary = run()
-    assert summary["selection"] == "the best of 2, scored with shared weights on the validation videos"
+    assert summary["selection"] == "the best of 3, scored with shared weights on the validation videos"
     groups = [json.loads((tmp_path / path).read_text())["streams"] for path in (taken, "genotype.json")]
     assert groups[0] == groups[1]

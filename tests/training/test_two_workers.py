@@ -14,14 +14,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf.space import genotype
+from tsnet_tf.space.cost import complexity
+
 pytestmark = pytest.mark.timeout(2400)
 
-SECONDS_TO_END = 120  # after the other worker is gone
+SECONDS_TO_END = 600  # after the other worker is gone
 SETTINGS = [
     "table1.name = 'tiny'",
     "table1.sparse_width = 0.125",
     "table1.dense_width = 0.25",
-    "table1.depths = ((1,), (1,))",
+    "table1.depths = ((1,),)",
     "table1.resolution = 16",
     "table1.sparse_frames = 2",
     "table1.dense_frames = 8",
@@ -76,18 +79,19 @@ DEMO_SETTINGS = [
 SELECTION = ["--gin_bindings=search.refine = 2", "--gin_bindings=search.finetune_epochs = 1"]
 
 
-def cheapest():
-    from tsnet_tf.space.cost import complexity, smallest
+def smallest():
+    """The smallest architecture of that space."""
+    from tsnet_tf.space import cost
     from tsnet_tf.space.table1 import table1
     from tsnet_tf.space.two_stream import only
 
-    tiny = dict(sparse_width=0.125, depths=((1,), (1,)), resolution=16, sparse_frames=2, hidden=8, classes=2)
-    return complexity(smallest(only(table1(dense_width=0.25, dense_frames=8, **tiny), ("sparse",)))).gmacs
+    tiny = dict(sparse_width=0.125, depths=((1,),), resolution=16, sparse_frames=2, hidden=8, classes=2)
+    return cost.smallest(only(table1(dense_width=0.25, dense_frames=8, **tiny), ("sparse",)))
 
 
 def start(programs, binary, workdir, data, epochs, *flags, demo=False, cluster=None, index=0):
     """Starts one process: alone, or number ``index`` of a ``cluster``."""
-    bindings = DEMO_SETTINGS if demo else [*SETTINGS, f"search.target_gmacs = {1.1 * cheapest()}"]
+    bindings = DEMO_SETTINGS if demo else [*SETTINGS, f"search.target_gmacs = {1.1 * complexity(smallest()).gmacs}"]
     bindings = [*bindings, f"VideoDataset.directory = '{data}'"]
     bindings += [f"search.epochs = {epochs}", f"train.epochs = {epochs}"]
     environment = {"TMPDIR": str(workdir.parent / f"elsewhere{index}")}
@@ -118,7 +122,7 @@ def start_two(*arguments, **keywords):
 def finish(*processes):
     """Waits for processes that end well, and returns what they said."""
     for process in processes:
-        assert process.wait(900) == 0, f"{process.stdout[-1000:]}\n{process.stderr[-3000:]}"
+        assert process.wait() == 0, f"{process.stdout[-1000:]}\n{process.stderr[-3000:]}"
     return [process.stdout for process in processes]
 
 
@@ -144,39 +148,35 @@ def assert_close(folder, other, names, statistics=True):
     assert (folder / "genotype.json").read_text() == (other / "genotype.json").read_text()
 
 
-@pytest.fixture(scope="module")
-def alone(programs, tmp_path_factory, bright_and_dark):
-    """Run folders of a search and of a training by one process."""
-    folder = tmp_path_factory.mktemp("alone")
-    finish(start(programs, "search.py", folder / "search", bright_and_dark, 3, *SELECTION))
-    genotype = f"--genotype={folder}/search/genotype.json"
-    finish(start(programs, "train.py", folder / "train", bright_and_dark, 3, genotype))
-    return folder
+@pytest.fixture
+def to_train(tmp_path):
+    (tmp_path / "genotype.json").write_text(genotype.dumps(smallest()))
+    return f"--genotype={tmp_path}/genotype.json"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", ["search", "train"])
-def test_two_workers_give_what_one_process_gives(programs, tmp_path, bright_and_dark, alone, binary):
-    flags = [f"--genotype={alone}/search/genotype.json"] if binary == "train" else SELECTION
-    workers = start_two(programs, f"{binary}.py", tmp_path / "run", bright_and_dark, 3, *flags)
-    finish(*workers)
-    assert_close(tmp_path / "run", alone / binary, [latest(alone / binary), "final"])
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+def test_two_workers_give_what_one_process_gives(programs, tmp_path, bright_and_dark, to_train, binary):
+    run, alone, flags = tmp_path / "run", tmp_path / "alone", [to_train] if binary == "train" else SELECTION
+    workers = start_two(programs, f"{binary}.py", run, bright_and_dark, 3, *flags)
+    finish(start(programs, f"{binary}.py", alone, bright_and_dark, 3, *flags, index=2), *workers)
+    assert_close(run, alone, [latest(alone), "final"])
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
     # Only the chief has written: events have the process in their names, and the other's folder went with it.
-    assert {path.name.split(".")[-3] for path in (tmp_path / "run" / "events").iterdir()} == {str(workers[0].pid)}
+    assert {path.name.split(".")[-3] for path in (run / "events").iterdir()} == {str(workers[0].pid)}
     assert not list((tmp_path / "elsewhere1").rglob("metrics.jsonl"))
     if binary == "search":
         for name in ("front.json", "taken.json"):
-            assert (tmp_path / "run" / name).read_text() == (alone / "search" / name).read_text()
+            assert (run / name).read_text() == (alone / name).read_text()
 
 
 @pytest.mark.nightly
 def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(programs, tmp_path, bright_and_dark):
     for folder, begin in ((tmp_path / "one", lambda *a, **k: [start(*a, **k)]), (tmp_path / "two", start_two)):
         finish(*begin(programs, "search.py", folder / "search", bright_and_dark, 2, demo=True))
-        genotype = f"--genotype={tmp_path}/one/search/genotype.json"
-        finish(*begin(programs, "train.py", folder / "train", bright_and_dark, 2, genotype, demo=True))
+        found = f"--genotype={tmp_path}/one/search/genotype.json"
+        finish(*begin(programs, "train.py", folder / "train", bright_and_dark, 2, found, demo=True))
     one, two = tmp_path / "one", tmp_path / "two"
     assert_close(two / "search", one / "search", [latest(one / "search")])  # alpha, weights and what optimizers keep
     # In running statistics of the last layers, the small differences of all weights before add up.
@@ -184,15 +184,15 @@ def test_two_workers_run_the_demos_search_step_and_training_as_one_process_does(
 
 
 @pytest.mark.slow
-def test_the_end_of_one_worker_is_that_of_the_other_and_both_go_on(programs, tmp_path, bright_and_dark, alone):
+def test_the_end_of_one_worker_is_that_of_the_other_and_both_go_on(programs, tmp_path, bright_and_dark, to_train):
     """One training: asked to stop, then without its chief, then without the other worker, and then to its end."""
     folder, epochs, saved = tmp_path / "run", 80, 0
-    training = (programs, "train.py", folder, bright_and_dark, epochs, f"--genotype={alone}/search/genotype.json")
+    training = (programs, "train.py", folder, bright_and_dark, epochs, to_train)
 
     workers = start_two(*training)
     wait_for_checkpoint(folder, saved, workers)
     workers[1].signal(signal.SIGTERM)
-    assert [worker.wait(60) for worker in workers] == [75, 75], workers[0].stderr
+    assert [worker.wait(SECONDS_TO_END) for worker in workers] == [75, 75], workers[0].stderr
     errors = [worker.stderr for worker in workers]
     steps = [int(re.search(r"stopped by .* after step (\d+); last good checkpoint", error)[1]) for error in errors]
     assert steps[0] == steps[1] and (folder / "checkpoints" / f"ckpt-{steps[0]}.index").exists()
@@ -224,11 +224,9 @@ def checkpoints(folder):
     return [int(re.search(r"ckpt-(\d+)", path.name)[1]) for path in (folder / "checkpoints").glob("ckpt-*.index")]
 
 
-def wait_for_checkpoint(folder, after, processes, seconds=600):
+def wait_for_checkpoint(folder, after, processes):
     """Waits for two more checkpoints, which are made every two steps."""
-    started = time.monotonic()
     while max(checkpoints(folder), default=0) < after + 4:
         ended = [process for process in processes if process.poll() is not None]
         assert not ended, ended[0].stderr[-3000:]
-        assert time.monotonic() - started < seconds, f"no checkpoint in {folder}"
         time.sleep(0.05)
