@@ -42,6 +42,7 @@ class SearchModel(keras.Model):
     Args:
       network: the supernet.
       target: the cost that the search should come out at.
+      least: the part of the target that an architecture must cost at least, where only those within it are drawn.
       cost_model: what is counted; by default GMACs per view.
       alpha_optimizer: updates alpha; the weights have the optimizer given to `compile`.
       samples: K, the number of architectures per step; the least number if ``samples_per_nat`` is above 0.
@@ -68,6 +69,7 @@ class SearchModel(keras.Model):
         network: TwoStreamModel,
         *,
         target: float,
+        least: float = 0.0,
         cost_model: CostModel = GMACS,
         alpha_optimizer: keras.optimizers.Optimizer,
         samples: int = 16,
@@ -101,7 +103,7 @@ class SearchModel(keras.Model):
         self.distribution = ArchitectureDistribution(network.space)
         self.costs = CostTables(network.space, cost_model)
         within = cost_term == "budget"
-        self.drawn_from = BudgetedDistribution(network.space, target, cost_model=cost_model) if within else None
+        self.drawn_from = BudgetedDistribution(network.space, target, least * target, cost_model) if within else None
         self.multiplier_bounds = (multiplier / MULTIPLIER_RANGE, multiplier * MULTIPLIER_RANGE)
         # Not trainable in Keras's sense: the weights' optimizer must never see them.
         state = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}

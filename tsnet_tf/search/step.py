@@ -60,6 +60,8 @@ class SearchSettings:
       streams: streams the model of this step has.
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
       target_gmacs: what the architecture may cost, multiply-adds per view, in all; None if the target is another.
+      least: the part of the target that it must cost at least; 0 for a ceiling and nothing else. For comparisons at
+        equal cost.
       target_params_m: millions of parameters, in all.
       target_latency_ms: milliseconds of a forward pass: estimated by ``latency_table``, and measured at the end.
       latency_table: the file written by ``bin/benchmark.py latency``.
@@ -94,6 +96,7 @@ class SearchSettings:
     streams: tuple[str, ...] = gin.REQUIRED
     free: tuple[str, ...] = gin.REQUIRED
     target_gmacs: float | None = None
+    least: float = 0.0
     target_params_m: float | None = None
     target_latency_ms: float | None = None
     latency_table: str | None = None
@@ -243,6 +246,7 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
         model = joint(
             network,
             target=target,
+            least=own.least,
             cost_model=cost_model,
             alpha_optimizer=alpha_optimizer(),
             alpha_warmup_steps=round(own.alpha_warmup * pace.steps),
@@ -327,7 +331,7 @@ def _candidates(task: _Task) -> tuple[list[list[int]], str]:
         if cost > target:
             console.warn(f"{own.name}: nothing was found within the target of {target:g}; taking one of {cost:.4g}")
         target *= _estimate(task, most_probable) / cost  # in the estimate's terms
-    budget = BudgetedDistribution(task.space, target, cost_model=task.cost_model)
+    budget = BudgetedDistribution(task.space, target, own.least * target, task.cost_model)
     if not task.cost_model.measure:
         most_probable = budget.most_probable(logits)
     if not own.refine:
