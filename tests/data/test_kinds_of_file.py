@@ -269,8 +269,8 @@ def test_the_run_ends_well_and_says_what_was_left_out(prepared):
     assert done.stdout.splitlines()[-1] == f"prepare: {len(GOOD)} videos of 2 classes in {output}"
     total = len(GOOD) + len(BAD)
     assert done.stderr.splitlines() == [
-        f"warning: {len(BAD)} of {total} videos left out, see {output}/rejects.csv",
         "warning: classes without training videos that can be used: 'bad' (none at all)",
+        f"warning: {len(BAD)} of {total} videos left out, see {output}/rejects.csv",
     ]
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["splits"]["train"]["videos"] == len(GOOD) and manifest["rejected"]["total"] == len(BAD)

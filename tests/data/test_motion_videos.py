@@ -211,10 +211,24 @@ def test_another_folder_is_left_alone(tmp_path):
 
 
 def test_a_missing_extra_is_one_line_that_says_what_to_install(tmp_path, monkeypatch):
+    for name in ("MUJOCO_GL", "PYOPENGL_PLATFORM", "LP_NUM_THREADS"):  # which are set for the process
+        monkeypatch.setenv(name, "osmesa")
     monkeypatch.setitem(sys.modules, "metaworld", None)
     with pytest.raises(
         UserError, match=r"expected the extra \[motion\] \(pip install .*\), found no module named meta"
     ):
+        make_motion_videos(str(tmp_path / "videos"), tasks=["reach"], counts=(1, 0, 0))
+    assert not (tmp_path / "videos").exists()
+
+
+def test_a_missing_library_that_draws_is_one_line_too(tmp_path, monkeypatch):
+    def missing(*_):
+        raise AttributeError("'NoneType' object has no attribute 'glGetError'")
+
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    monkeypatch.setitem(sys.modules, "metaworld", types.ModuleType("metaworld"))
+    monkeypatch.setitem(sys.modules, "mujoco", types.SimpleNamespace(GLContext=missing))
+    with pytest.raises(UserError, match=r"Debian's libosmesa6; .*found with MUJOCO_GL=osmesa: 'NoneType' object"):
         make_motion_videos(str(tmp_path / "videos"), tasks=["reach"], counts=(1, 0, 0))
     assert not (tmp_path / "videos").exists()
 

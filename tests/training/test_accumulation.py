@@ -82,6 +82,7 @@ def test_joint_step_of_microbatches_is_that_of_the_batch(indicator):
             alpha_optimizer=fused_optimizers.Adam(0.1),
             samples=3,
             indicator=indicator,
+            cost_term="hinge",
             microbatches=microbatches,
         )
         model.compile(fused_optimizers.SGD(0.5, momentum=0.9))

@@ -51,7 +51,7 @@ def make_model():
         alpha_optimizer=alpha_optimizer(0.1),
         samples=3,
         alpha_warmup_steps=2,
-        indicator="likelihood",
+        cost_term="dual_ascent",
     )
     model.compile(weight_optimizer(STEPS, learning_rate=0.1))
     return model

@@ -34,7 +34,7 @@ def search(strategy):
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = SearchModel(TwoStreamModel(space, synchronized=True), target=1e-3, samples=2,
-                            alpha_optimizer=keras.optimizers.Adam(0.025), indicator="likelihood")
+                            alpha_optimizer=fused_optimizers.Adam(0.025), cost_term="dual_ascent")
         model.compile(fused_optimizers.SGD(0.05, momentum=0.9, nesterov=True))
         # Some weights start at zero, and would hide what lies behind them.
         for number, weight in enumerate(model.network.trainable_variables):

@@ -198,7 +198,8 @@ def search_model(
 ) -> SearchModel:
     """A compiled search; of ``architecture`` alone, if one is given (candidate indices), else of uniform draws."""
     network = TwoStreamModel(space, execution=execution)
-    model = SearchModel(network, target=1.0, samples=samples, alpha_optimizer=alpha_optimizer())
+    # Without a budget, so that the one architecture may cost anything.
+    model = SearchModel(network, target=1.0, samples=samples, alpha_optimizer=alpha_optimizer(), cost_term="hinge")
     model.compile(weight_optimizer(100))
     if architecture is not None:
         model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))

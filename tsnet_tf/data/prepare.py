@@ -139,10 +139,10 @@ def prepare(
         os.replace(folder, os.path.realpath(output))
     console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
     if rejects:
-        console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
         trained = counts(annotations)["train"]
         written = {split: of_split["classes"] for split, of_split in manifest["splits"].items()}
         check_trained([label for label in labels if label in trained], written, " that can be used")
+        console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
 
 
 class _WriteShard(beam.DoFn):

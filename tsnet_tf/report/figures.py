@@ -13,6 +13,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tsnet_tf import atomic
+from tsnet_tf.report import fonts
 
 PNG_DOTS_PER_INCH = 160
 STYLE = {
@@ -88,7 +89,9 @@ Make = Callable[[Theme], Figure]  # draws a figure in the theme it is given
 def pixels(make: Make, theme: Theme, dots_per_inch: int) -> np.ndarray:
     """What ``make`` draws, uint8 ``[height, width, 3]``."""
     with matplotlib.rc_context({**theme.style, "figure.dpi": dots_per_inch}):
-        canvas = FigureCanvasAgg(make(theme))
+        figure = make(theme)
+        fonts.make_readable(figure)
+        canvas = FigureCanvasAgg(figure)
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
@@ -100,6 +103,7 @@ def save(figure: Figure, path: str) -> list[str]:
       The two file names.
     """
     written = []
+    fonts.make_readable(figure)
     engine = figure.get_layout_engine()
     if engine is not None:  # once for both files: it takes as long as the drawing
         engine.execute(figure)
