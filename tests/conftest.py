@@ -142,7 +142,7 @@ def shared(tmp_path_factory):
 TINY = [
     "table1.depths = ((1,), (1,))",
     "table1.hidden = 16",
-    "table1.glore_ratio = 6.0",
+    "table1.glore_ratio = 5.0",
     "table1.attention_places = 1",
     "batch_size = 6",
     "search.validation_batch_size = 6",
@@ -158,7 +158,7 @@ TINY = [
 TINY_STEPS = {
     "sparse": "search.target_gmacs = 0.0006\nsearch.refine = 2\nsearch.profile_steps = (2, 3)\n",
     "dense_fusion": "search.target_gmacs = 0.005\nsearch.refine = 0\nsearch.finetune_epochs = 0.25\n",
-    "attention": "search.target_gmacs = 0.0052\nsearch.refine = 0\n",
+    "attention": "search.target_gmacs = 0.0066\nsearch.refine = 0\n",
     "compare": "study.random = 0\n",
 }
 
