@@ -3,7 +3,8 @@
   python bin/make_demo_videos.py --output=runs/demo/videos
 
 The 24 classes are 4 textures x 6 orders of two motions: what the one object with a texture does first, and what then,
-among other objects that do otherwise. Every level of difficulty has the same scenes and more noise.
+beside another object that does otherwise. Every level of difficulty has the same scenes and more noise.
+docs/datasets.md says what is in them. About a minute and 100 MB with the default numbers on two idle cores.
 """
 
 from absl import flags

@@ -22,7 +22,7 @@ def test_every_data_set_file_builds_a_data_set(path):
     gin.parse_config_files_and_bindings([path], ["data_dir = 'elsewhere'"])
     dataset = video_dataset.VideoDataset()
     assert dataset.directory == "elsewhere" and (dataset.sparse_stride, dataset.dense_stride) == (16, 2)
-    assert dataset.span == (32 if os.path.basename(path) in ("demo.gin", "motion.gin") else 64)
+    assert dataset.span == (32 if os.path.basename(path) in ("demo.gin", "graded.gin", "motion.gin") else 64)
 
 
 @pytest.mark.parametrize("path", FILES, ids=os.path.basename)
@@ -45,4 +45,4 @@ def test_the_filmed_robot_is_never_mirrored():
 
 def test_the_data_sets_have_their_files():
     names = {os.path.splitext(os.path.basename(path))[0] for path in FILES}
-    assert names == {"demo", "kinetics400", "mini_kinetics100", "motion", "ssv2"}
+    assert names == {"demo", "graded", "kinetics400", "mini_kinetics100", "motion", "ssv2"}

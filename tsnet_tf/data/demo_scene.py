@@ -1,21 +1,22 @@
 """What a demo video shows: objects that move one way and then another, as numbers and as pixels.
 
 The label is a texture and an order of two motions: "stripes_sway_then_blink" is a video in which the striped object
-sways and then blinks. Beside it are objects without texture that make motions of other orders. So a label needs
-appearance (which texture is there, and on which object), motion (what that object does) and time (what it does first).
-That no less will do is a matter of how a video is drawn, and is tested:
+sways and then blinks. Beside it is an object without texture that makes motions of another order. So a label needs
+appearance (which texture is there, and on which object), motion (what that object does) and time (what it does first):
 
-* **Only the texture names the object.** Place, size, tint and grain of all objects are draws of one distribution.
+* **In a single frame, only the texture names the object.** Place, tint and grain of all objects are draws of one
+  distribution. Over time the other object also swings less, by a factor drawn from 0 to a fifth of the level.
 * **A single pose says nothing about the order.** Every object always has all three oscillations (place, size,
   brightness), each with its own uniform phase; the motion only decides *which one of the phases advances*.
   At any one instant the poses have therefore exactly the same joint distribution for all orders.
-* **Two poses half a clip apart say next to nothing**: the motions have a period of `PERIOD` source frames, the distance
-  between two sparse frames.
+* **Two poses half a clip apart say little**: the motions have a period of `PERIOD` source frames, the distance between
+  two sparse frames, and only where the second motion has begun in between do these differ by more than noise.
 * **An order and its opposite differ in nothing but the direction of time.** A video run backwards is, in distribution,
   one of the opposite order.
 
 How hard a video is varies from one to the next: the contrast of the texture and the swing of the motions are drawn. On
-top of that there are `DIFFICULTIES` levels of noise: trembling objects, grain that looks like texture, and pixel noise.
+top of that there are `DIFFICULTIES`, levels of noise: trembling objects, grain that looks like texture, pixel noise,
+and how much the other object moves. One stream of all frames gets everything that two streams get.
 """
 
 from __future__ import annotations
