@@ -34,7 +34,7 @@ def test_summary_keeps_the_contract(finished):
         assert set(step["entropy_nats"]) == {"start", "end"}
         assert 0 <= step["test_top1"] <= 1 and step["seconds"] > 0
         assert step["gmacs"] <= step["target_gmacs"]
-        assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"] + 1e-6
+        assert step["entropy_nats"]["end"] <= step["entropy_nats"]["start"] + 1e-6  # alpha may have stood still
     final = summary["final"]
     assert set(final) == {"genotype", "gmacs", "params_m", "views", "top1", "top5", "hand_made_top1"}
     assert final["views"] == "10-center" and 0 <= final["top1"] <= final["top5"] <= 1
