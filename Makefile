@@ -91,7 +91,7 @@ images: $(READY)
 	  { echo "error: expected a finished demo in $(RUN), found no $(RUN)/summary.json; run make demo first" >&2; exit 2; }
 	@command -v chromium >/dev/null || \
 	  { echo "error: expected chromium on the PATH for docs/images/report.png, found none" >&2; exit 2; }
-	@$(PY) bin/report.py --workdir=$(RUN)
+	@$(PY) bin/report.py --workdir=$(RUN) --png
 	@for name in architecture film_strip_sparse samples_train; do \
 	  cp $(RUN)/report/$$name.png $(RUN)/report/$${name}_dark.png $(RUN)/report/$$name.svg docs/images/; done
 	@chromium --headless=new --no-sandbox --hide-scrollbars --window-size=1280,1900 \

@@ -68,7 +68,24 @@ def test_an_operation_that_no_signal_interrupts_is_not_waited_for():
     process.terminate()
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 75
-    assert error == "error: something took more than 0.5 s after a signal; run the same command again to go on\n"
+    assert error == (
+        "error: stopped by SIGTERM: after 0.5 s an operation that no signal interrupts was still running; what is "
+        "whole on disk stays whole; run the same command again to go on\n"
+    )
+
+
+def test_what_was_under_way_is_told():
+    process = binary("""
+    import ctypes
+    from tsnet_tf import interruption
+    interruption.GRACE_SECONDS = 0.5
+    with interruption.during(lambda: 'the whole was at it'), interruption.during(lambda: 'a part was at it'):
+        ctypes.CDLL(None).system(b'echo ready; exec sleep 30 > /dev/null 2>&1')
+    """)
+    process.terminate()
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 75
+    assert error == "error: stopped by SIGTERM: after 0.5 s a part was at it; run the same command again to go on\n"
 
 
 def test_code_that_goes_on_after_errors_does_not_go_on_after_a_signal():

@@ -13,7 +13,11 @@ from tsnet_tf.errors import TryAgain
 GRACE_SECONDS = 25  # from a signal to the end; schedulers that send one kill after 30
 AGAIN = "run the same command again to go on"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_UNKNOWN = "an operation that no signal interrupts was still running; what is whole on disk stays whole"
 _DEFAULTS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)  # ignored: SIGINT in the background
+
+
+_under_way: list[Callable[[], str]] = []
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,7 +39,8 @@ def exit_on_signal() -> None:
 def raise_on_signal() -> None:
     """Makes both signals raise `Interrupted` with their name, from now on.
 
-    A process that still runs `GRACE_SECONDS` after the first one, whoever handles it, ends as it is.
+    A process that still runs `GRACE_SECONDS` after the first one, whoever handles it, ends as it is, and says what it
+    was at (`during`).
     """
 
     def interrupt(number: int) -> None:
@@ -50,12 +55,27 @@ def raise_on_signal() -> None:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def end_in_time() -> None:
-        while os.read(reader, 1)[0] not in _SIGNALS:
+        while (number := os.read(reader, 1)[0]) not in _SIGNALS:
             pass
         time.sleep(GRACE_SECONDS)
-        _end(f"something took more than {GRACE_SECONDS} s after a signal")
+        what = _under_way[-1]() if _under_way else _UNKNOWN
+        _end(f"stopped by {signal.Signals(number).name}: after {GRACE_SECONDS} s {what}")
 
     threading.Thread(target=end_in_time, daemon=True).start()
+
+
+@contextlib.contextmanager
+def during(what: Callable[[], str]) -> Iterator[None]:
+    """For as long as the context lasts, what a signal would find under way, and what would be lost then.
+
+    Args:
+      what: is called by another thread, while this one may hold anything.
+    """
+    _under_way.append(what)
+    try:
+        yield
+    finally:
+        _under_way.pop()
 
 
 @contextlib.contextmanager

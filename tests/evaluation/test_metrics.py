@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tsnet_tf.errors import NotFinite
 from tsnet_tf.evaluation.metrics import (
     VideoScores,
     calibration_error,
@@ -84,6 +85,9 @@ def test_video_that_should_not_be_there_is_noticed():
         scores.mean(1)
 
 
-def test_broken_weights_are_noticed():
-    with pytest.raises(ValueError, match="expected finite probabilities, found NaN or infinity"):
-        VideoScores(views=1).add(np.array([[np.nan, 0.0]]), np.array([4]))
+def test_broken_weights_are_one_line_and_exit_code_3():
+    with pytest.raises(
+        NotFinite, match="evaluation: the probabilities of 2 of 3 views are not finite, nothing"
+    ) as told:
+        VideoScores(views=1).add(np.array([[np.nan, 0.0], [0.5, 0.5], [0.0, np.inf]]), np.array([4, 5, 6]))
+    assert told.value.exit_code == 3

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tsnet_tf.errors import NotFinite
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.layers.batch_norm import BatchNorm
 
@@ -60,3 +61,12 @@ def test_too_few_batches_change_nothing(batches):
         recalibrate(model, dataset(batches), batches=5)
     assert np.array(model.first.moving_mean).tolist() == [7, 8, 9]
     assert model.first.momentum == 0.9
+
+
+def test_what_is_not_finite_is_told_and_changes_nothing(batches):
+    model = TwoNorms()
+    model.first.moving_mean.assign([7.0, 8.0, 9.0])
+    batches[1][0, 0, 0, 0] = np.nan
+    with pytest.raises(NotFinite, match="recalibration: what the model says of batch 2 is not finite") as told:
+        recalibrate(model, dataset(batches), batches=3)
+    assert told.value.exit_code == 3 and np.array(model.first.moving_mean).tolist() == [7, 8, 9]

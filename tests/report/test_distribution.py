@@ -53,7 +53,7 @@ def steps_shown(monkeypatch):
 
     def draw(metrics):
         figures_made = []
-        monkeypatch.setattr(figures, "save_themes", lambda make, path: figures_made.append(make(LIGHT)))
+        monkeypatch.setattr(figures, "save_themes", lambda make, path, kinds: figures_made.append(make(LIGHT)))
         distribution.draw_film_strip(SMALL, metrics, "strip")
         return [text for text in texts(figures_made[0]) if text.startswith("step ")]
 

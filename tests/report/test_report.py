@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from tsnet_tf import console
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation import samples
 from tsnet_tf.evaluation.samples import Samples
@@ -27,9 +28,9 @@ SECTIONS += ["Configuration", "Versions and commands"]
 REACHABLE = "a, summary, details[open] [tabindex], section > div[tabindex], figure [tabindex], section > pre"
 
 
-def not_drawn(path, content="a picture"):
+def not_drawn(path, kinds, content="a picture"):
     """The files of a picture, without one in them."""
-    written = [f"{path}{suffix}.{kind}" for suffix in ("", "_dark") for kind in ("png", "svg")]
+    written = [f"{path}{suffix}.{kind}" for suffix in ("", "_dark") for kind in kinds]
     os.makedirs(os.path.dirname(path), exist_ok=True)
     for name in written:
         with open(name, "w", encoding="utf-8") as file:
@@ -41,8 +42,8 @@ def not_drawn(path, content="a picture"):
 def without_drawing(request, monkeypatch):
     """Pictures have tests of their own, and are drawn here by the slow tests only."""
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(figures, "save_themes", lambda make, path: not_drawn(path))
-        monkeypatch.setattr(drawing, "draw", lambda found, path: not_drawn(path, found.name))
+        monkeypatch.setattr(figures, "save_themes", lambda make, path, kinds: not_drawn(path, kinds))
+        monkeypatch.setattr(drawing, "draw", lambda found, path, kinds: not_drawn(path, kinds, found.name))
 
 
 def write_run(folder, started=0, with_genotype=True):
@@ -57,7 +58,7 @@ def write_run(folder, started=0, with_genotype=True):
 
 
 def names(written):
-    return {os.path.basename(path).removesuffix(".png") for path in written if path.endswith(".png")}
+    return {os.path.basename(path).removesuffix(".svg") for path in written if path.endswith(".svg")}
 
 
 def both_themes(*files):
@@ -157,6 +158,28 @@ def test_everything_of_a_finished_search_is_in_the_page(tmp_path):
     assert {384, 0.123456789, 0.7512345, 1.0, 793.1304345} <= numbers(page)
     assert ">75.1</data>" in page and "<b>" not in page
     assert "4 test clips of train, 3 of them classified rightly" in page
+
+
+def test_what_the_page_shows_is_drawn_once_and_nothing_else(tmp_path, monkeypatch):
+    made, said = [], []
+    monkeypatch.setattr(console, "say", said.append)
+    write_whole(tmp_path)
+    draw = figures.save_themes
+    monkeypatch.setattr(figures, "save_themes", lambda make, path, kinds: made.append(path) or draw(make, path, kinds))
+    written = report(str(tmp_path))
+    assert {path.rsplit(".")[-1] for path in written} == {"svg", "html"}
+    pictures = (tmp_path / "report.html").read_text().count("<figure")
+    # Light and dark of each, and a copy of the last architecture.
+    assert pictures == 9 and len(written) == 2 * pictures + 2 + 1
+    assert len(made) + 2 == pictures  # two architectures are drawn in another way here
+    assert said[-3].startswith("report: 9/9, done")
+
+
+def test_png_files_are_drawn_where_they_are_wanted(tmp_path):
+    write_whole(tmp_path)
+    written = report(str(tmp_path), kinds=figures.EVERY_KIND)
+    assert sum(path.endswith(".png") for path in written) == sum(path.endswith(".svg") for path in written) == 20
+    assert all(os.path.exists(path) for path in written)
 
 
 def test_page_asks_for_nothing(tmp_path):

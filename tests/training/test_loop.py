@@ -228,6 +228,32 @@ def test_signal_saves_the_step_in_flight_and_the_same_command_goes_on(
     assert records(tmp_path / "run") == lines
 
 
+@pytest.mark.parametrize("stop_at", [None, 4])
+def test_signal_while_the_first_step_is_traced_ends_at_once_and_loses_nothing(tmp_path, monkeypatch, stop_at):
+    if stop_at:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, stop_at=stop_at)
+    last = tf.train.latest_checkpoint(str(tmp_path / "checkpoints")) or "none yet"
+    with monkeypatch.context() as patch, pytest.raises(TryAgain) as stopped:
+        patch.setattr(SmallNetwork, "call", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+        run(tmp_path)
+    assert (last == "none yet") == (stop_at is None) and str(stopped.value).startswith(
+        "test: stopped by SIGINT while its first step was being traced, so nothing is lost; "
+        f"last good checkpoint: {last}; run the same command again to go on"
+    )
+    assert (tf.train.latest_checkpoint(str(tmp_path / "checkpoints")) or "none yet") == last
+
+
+def test_what_a_loop_is_at_is_told_when_a_signal_is_not_heard():
+    assert stopping.under_way("search: sparse", 0, 0, None) == (
+        "search: sparse was still tracing and computing its first step, so nothing is lost; "
+        "last good checkpoint: none yet"
+    )
+    assert stopping.under_way("search: sparse", 30, 7, "a/ckpt-30") == (
+        "search: sparse was still at step 38, or saving what it had; last good checkpoint: a/ckpt-30"
+    )
+
+
 def truncated(folder):
     path = folder / "ckpt-8.data-00000-of-00001"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

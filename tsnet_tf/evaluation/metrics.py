@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tsnet_tf.errors import NotFinite
+
 CALIBRATION_BINS = 15
 
 
@@ -101,10 +103,15 @@ class VideoScores:
           videos: int ``[batch]``, which video each view belongs to.
 
         Raises:
-          ValueError: probabilities are not finite.
+          NotFinite: probabilities are not finite.
         """
-        if not np.isfinite(probabilities).all():
-            raise ValueError("expected finite probabilities, found NaN or infinity: the model's weights are broken")
+        broken = ~np.isfinite(probabilities).all(axis=1)
+        if broken.any():
+            raise NotFinite(
+                f"evaluation: the probabilities of {broken.sum()} of {len(broken)} views are not finite, nothing is "
+                "written; the training has gone too far for numbers: begin it anew with a smaller learning_rate, or "
+                "weight_optimizer.clip_norm"
+            )
         for row, video in zip(probabilities.astype(np.float64), videos.tolist(), strict=True):
             self._sums[video] = self._sums.get(video, 0.0) + row
             self._counts[video] = self._counts.get(video, 0) + 1

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf.errors import NotFinite
 from tsnet_tf.layers.batch_norm import BatchNorm
 
 
@@ -22,6 +23,7 @@ def recalibrate(model: keras.Model, clips: tf.data.Dataset, batches: int) -> Non
       batches: how many of them are used.
 
     Raises:
+      NotFinite: what the model says of a batch is not finite.
       ValueError: ``clips`` has fewer batches.
     """
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNorm)]
@@ -36,7 +38,11 @@ def recalibrate(model: keras.Model, clips: tf.data.Dataset, batches: int) -> Non
         for layer in layers:
             layer.momentum = 0.0
         for batch in itertools.islice(clips, batches):
-            forward(batch)
+            if not np.isfinite(forward(batch)).all():  # batch normalisation keeps its statistics then
+                raise NotFinite(
+                    f"recalibration: what the model says of batch {count + 1} is not finite; the training has gone too "
+                    "far for numbers: begin it anew with a smaller learning_rate, or weight_optimizer.clip_norm"
+                )
             count += 1
             for total, variable in zip(sums, moving, strict=True):
                 total += np.array(variable)

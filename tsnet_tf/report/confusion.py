@@ -13,18 +13,21 @@ from tsnet_tf.report import figures
 NUMBERED_AT_MOST, NAMED_AT_MOST = 24, 60  # classes
 
 
-def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], path: str) -> list[str]:
+def draw_confusion(
+    confusion: Sequence[Sequence[int]], labels: Sequence[str], path: str, kinds: Sequence[str] = figures.SHOWN
+) -> list[str]:
     """Draws the matrix, light and dark.
 
     Args:
       confusion: number of videos, ``[classes (true), classes (predicted)]``.
       labels: names of the classes.
       path: file name without extension.
+      kinds: of files.
 
     Returns:
-      The four file names.
+      The file names.
     """
-    return figures.save_themes(lambda theme: figure_of(confusion, labels, theme), path)
+    return figures.save_themes(lambda theme: figure_of(confusion, labels, theme), path, kinds)
 
 
 def figure_of(confusion: Sequence[Sequence[int]], labels: Sequence[str], theme: figures.Theme) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import tensorflow as tf
 from matplotlib.axes import Axes
@@ -59,18 +60,19 @@ def read_metrics(path: str) -> list[dict]:
     return [rows[step] for step in sorted(rows)]
 
 
-def draw_curves(runs: dict[str, list[dict]], path: str) -> list[str]:
+def draw_curves(runs: dict[str, list[dict]], path: str, kinds: Sequence[str] = figures.SHOWN) -> list[str]:
     """Draws a row of panels for every run, light and dark.
 
     Args:
       runs: name of the run to its metrics, as `read_metrics` gives them. A panel that one of them has no values for is
         empty, and one that none has is left out.
       path: file name without extension.
+      kinds: of files.
 
     Returns:
-      The four file names.
+      The file names.
     """
-    return figures.save_themes(lambda theme: figure_of(runs, theme), path)
+    return figures.save_themes(lambda theme: figure_of(runs, theme), path, kinds)
 
 
 def figure_of(runs: dict[str, list[dict]], theme: figures.Theme) -> Figure:

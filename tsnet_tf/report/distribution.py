@@ -29,21 +29,24 @@ SHORT = {
 }
 
 
-def draw_heat_map(space: Space, metrics: Sequence[dict], path: str) -> list[str]:
+def draw_heat_map(space: Space, metrics: Sequence[dict], path: str, kinds: Sequence[str] = figures.SHOWN) -> list[str]:
     """Draws the last recorded probabilities, light and dark.
 
     Args:
       space: the space of the search, ``space.json`` of its run folder.
       metrics: rows of ``metrics.jsonl``, at least one of them with ``probabilities`` ``[choices, values]``.
       path: file name without extension.
+      kinds: of files.
 
     Returns:
-      The four file names.
+      The file names.
     """
-    return figures.save_themes(lambda theme: heat_map(space, recorded(metrics)[-1], theme), path)
+    return figures.save_themes(lambda theme: heat_map(space, recorded(metrics)[-1], theme), path, kinds)
 
 
-def draw_film_strip(space: Space, metrics: Sequence[dict], path: str) -> list[str]:
+def draw_film_strip(
+    space: Space, metrics: Sequence[dict], path: str, kinds: Sequence[str] = figures.SHOWN
+) -> list[str]:
     """Draws `FRAMES` of the recorded probabilities beside each other, the first and the last among them.
 
     Arguments and result are those of `draw_heat_map`.
@@ -51,7 +54,7 @@ def draw_film_strip(space: Space, metrics: Sequence[dict], path: str) -> list[st
     rows = recorded(metrics)
     last = len(rows) - 1
     shown = [rows[i] for i in sorted({round(last * k / (FRAMES - 1)) for k in range(FRAMES)})]
-    return figures.save_themes(lambda theme: film_strip(space, shown, theme), path)
+    return figures.save_themes(lambda theme: film_strip(space, shown, theme), path, kinds)
 
 
 def recorded(metrics: Sequence[dict]) -> list[dict]:

@@ -9,6 +9,7 @@ it is small, in MMACs.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,23 +52,24 @@ FUSION_ARROWS = {
 }
 
 
-def draw(genotype: Space, path: str, resolution: int | None = None) -> list[str]:
-    """Draws an architecture, light and dark, to ``<path>.png``, ``<path>.svg`` and the same with ``_dark``.
+def draw(genotype: Space, path: str, resolution: int | None = None, kinds: Sequence[str] = figures.SHOWN) -> list[str]:
+    """Draws an architecture, light and dark, to ``<path>.svg`` and ``<path>_dark.svg``.
 
     Args:
       genotype: a space with one candidate for every variable.
       path: file name without extension.
       resolution: side of the square input in pixels, for the costs; default the genotype's own.
+      kinds: of files.
 
     Returns:
-      The four file names.
+      The file names.
 
     Raises:
       ValueError: a variable is still open.
     """
     if not is_genotype(genotype):
         raise ValueError(f"expected a genotype to draw, found open choices in '{genotype.name}'")
-    return figures.save_themes(lambda theme: figure_of(genotype, theme, resolution), path)
+    return figures.save_themes(lambda theme: figure_of(genotype, theme, resolution), path, kinds)
 
 
 def figure_of(genotype: Space, theme: figures.Theme, resolution: int | None = None) -> Figure:

@@ -16,6 +16,8 @@ from tsnet_tf import atomic
 from tsnet_tf.report import fonts
 
 PNG_DOTS_PER_INCH = 160
+SHOWN = ("svg",)  # kinds of file that a page shows
+EVERY_KIND = ("png", "svg")
 STYLE = {
     "font.size": 10,
     "hatch.linewidth": 0.9,
@@ -96,19 +98,19 @@ def pixels(make: Make, theme: Theme, dots_per_inch: int) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def save(figure: Figure, path: str) -> list[str]:
+def save(figure: Figure, path: str, kinds: Sequence[str] = EVERY_KIND) -> list[str]:
     """Writes ``<path>.png`` and ``<path>.svg``, each whole or not at all, on any file system TensorFlow knows.
 
     Returns:
-      The two file names.
+      The file names, one for each of ``kinds``.
     """
     written = []
     fonts.make_readable(figure)
     engine = figure.get_layout_engine()
-    if engine is not None:  # once for both files: it takes as long as the drawing
+    if engine is not None:  # once for all files: it takes as long as the drawing
         engine.execute(figure)
         figure.set_layout_engine("none")
-    for kind in ("png", "svg"):
+    for kind in kinds:
         content = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
         with matplotlib.rc_context(STYLE):
@@ -118,15 +120,15 @@ def save(figure: Figure, path: str) -> list[str]:
     return written
 
 
-def save_themes(make: Make, path: str) -> list[str]:
-    """Writes what ``make`` draws for each theme: ``<path>.png`` and ``.svg``, ``<path>_dark.png`` and ``.svg``.
+def save_themes(make: Make, path: str, kinds: Sequence[str] = SHOWN) -> list[str]:
+    """Writes what ``make`` draws for each theme: ``<path>.svg`` and ``<path>_dark.svg``, or files of other ``kinds``.
 
     Returns:
-      The four file names.
+      The file names.
     """
     written = []
     for theme in (LIGHT, DARK):
         with matplotlib.rc_context(theme.style):
             figure = make(theme)
-        written += save(figure, path + theme.suffix)
+        written += save(figure, path + theme.suffix, kinds)
     return written

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
 from tsnet_tf.evaluation import protocol
-from tsnet_tf.report import confusion, curves, distribution, drawing, samples, trade_off
+from tsnet_tf.report import confusion, curves, distribution, drawing, figures, samples, trade_off
 from tsnet_tf.report.page import Picture, page
 from tsnet_tf.report.run import Run, is_run, runs_of
 from tsnet_tf.space.cost import complexity
 
-FOLDER, PAGE = "report", "report.html"
+FOLDER, PAGE, ARCHITECTURE = "report", "report.html", "architecture"
 
 
-def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
-    """Writes ``report.html`` and, each as PNG and SVG, light and dark, the pictures in it.
+def report(workdir: str, others: Sequence[str] = (), kinds: Sequence[str] = figures.SHOWN) -> list[str]:
+    """Writes ``report.html`` and the pictures in it, light and dark.
 
     - ``report/architecture``: the final architecture, that of the last run;
     - ``report/architecture_<run>``: that of every run below ``workdir``;
@@ -34,6 +37,7 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     Args:
       workdir: a run folder, or a folder of run folders; the report is written there.
       others: more of them, to compare with.
+      kinds: of files, SVG among them, which is what the page shows.
 
     Returns:
       The files that were written, the page last.
@@ -55,7 +59,8 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     missing += [line for run in runs for line in run.missing]
     output = os.path.join(workdir, FOLDER)
     written: list[str] = []
-    pictures = _pictures(runs, output, written)
+    pictures = _pictures(runs, output, kinds, written)
+    written += _copy_of_final_architecture(runs, output, kinds)
     title = f"Report of {', '.join(names.values())}"
     path = os.path.join(workdir, PAGE)
     atomic.write_text(path, page(title, runs, finals, missing, pictures))
@@ -66,58 +71,92 @@ def report(workdir: str, others: Sequence[str] = ()) -> list[str]:
     return [*written, path]
 
 
-def _pictures(runs: Sequence[Run], output: str, written: list[str]) -> list[Picture]:
+class _Job(NamedTuple):
+    """A picture that is to be drawn: ``draw(path, kinds=...)`` writes it."""
+
+    section: str
+    file: str
+    draw: Callable[..., list[str]]
+    alt: str
+    caption: str
+    small: bool = False
+
+
+def _pictures(runs: Sequence[Run], output: str, kinds: Sequence[str], written: list[str]) -> list[Picture]:
     """Draws everything there is; the files' names are added to ``written``."""
-    pictures = []
+    pictures, jobs = [], list(_jobs(runs))
+    with console.progress("report", len(jobs)) as bar:
+        for job in jobs:
+            files = job.draw(os.path.join(output, job.file), kinds=kinds)
+            light, dark = (_read(file) for file in files if file.endswith(".svg"))
+            pictures.append(Picture(job.section, light, dark, job.alt, job.caption, job.small))
+            written += files
+            bar.advance(drawn=job.file)
+    return pictures
 
-    def add(section: str, files: list[str], alt: str, caption: str, small: bool = False) -> None:
-        written.extend(files)
-        light, dark = (_read(file) for file in files if file.endswith(".svg"))
-        pictures.append(Picture(section, light, dark, alt, caption, small))
 
+def _jobs(runs: Sequence[Run]) -> Iterator[_Job]:
     for run in runs:
         if run.genotype is not None:
-            files = drawing.draw(run.genotype, os.path.join(output, f"architecture_{_file_name(run)}"))
             cost = complexity(run.genotype)
             alt = f"Architecture of {run.name}: {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters"
-            add("Architecture", files, alt, f"{run.name}: {_NOTE_OF_DRAWING}")
-    finished = [run for run in runs if run.genotype is not None]
-    if finished:
-        written += drawing.draw(finished[-1].genotype, os.path.join(output, "architecture"))
+            draw, caption = functools.partial(drawing.draw, run.genotype), f"{run.name}: {_NOTE_OF_DRAWING}"
+            yield _Job("Architecture", f"{ARCHITECTURE}_{_file_name(run)}", draw, alt, caption)
     for run in (run for run in runs if run.space and distribution.recorded(run.metrics)):
-        arguments = run.space, run.metrics
         step = f"step {distribution.recorded(run.metrics)[-1]['step']}"
-        files = distribution.draw_film_strip(*arguments, os.path.join(output, f"film_strip_{_file_name(run)}"))
+        draw = functools.partial(distribution.draw_film_strip, run.space, run.metrics)
         alt = f"Probabilities of {run.name} from the start to {step}"
-        add("Search", files, alt, f"{run.name}: a row is a choice, a cell a candidate, its colour the probability.")
-        files = distribution.draw_heat_map(*arguments, os.path.join(output, f"heat_map_{_file_name(run)}"))
+        caption = f"{run.name}: a row is a choice, a cell a candidate, its colour the probability."
+        yield _Job("Search", f"film_strip_{_file_name(run)}", draw, alt, caption)
+        draw = functools.partial(distribution.draw_heat_map, run.space, run.metrics)
         alt = f"Probability of every candidate of {run.name} at {step}"
-        add("Search", files, alt, f"{run.name}: every candidate's probability at {step}.", small=True)
+        caption = f"{run.name}: every candidate's probability at {step}."
+        yield _Job("Search", f"heat_map_{_file_name(run)}", draw, alt, caption, small=True)
     searched = {run.name: run.metrics for run in runs if any("entropy" in row for row in run.metrics)}
     if searched:
-        files = curves.draw_curves(searched, os.path.join(output, "curves"))
-        add("Search", files, "Entropy, expected cost, loss and indicator over the steps", "A row is a search.")
+        draw, alt = (
+            functools.partial(curves.draw_curves, searched),
+            "Entropy, expected cost, loss and indicator over the steps",
+        )
+        yield _Job("Search", "curves", draw, alt, "A row is a search.")
     losses = {run.name: run.metrics for run in runs if any("loss" in row for row in run.metrics)}
     trained = {name: metrics for name, metrics in losses.items() if name not in searched}
     if trained:
-        files = curves.draw_curves(trained, os.path.join(output, "training_curves"))
-        add("Training", files, "Loss and accuracy on the training clips over the steps", "A row is a run.", small=True)
+        draw, alt = (
+            functools.partial(curves.draw_curves, trained),
+            "Loss and accuracy on the training clips over the steps",
+        )
+        yield _Job("Training", "training_curves", draw, alt, "A row is a run.", small=True)
     points = [point for run in runs for point in _points(run)]
     if points:
         fronts = {run.name: _front(run) for run in runs if run.front and _is_of_one_view(run)}
-        files = trade_off.draw_trade_off(points, os.path.join(output, "trade_off"), fronts)
-        add("Accuracy and cost", files, "Accuracy against multiply-adds per video", _NOTE_OF_TRADE_OFF)
+        draw, alt = (
+            functools.partial(trade_off.draw_trade_off, points, fronts=fronts),
+            "Accuracy against multiply-adds per video",
+        )
+        yield _Job("Accuracy and cost", "trade_off", draw, alt, _NOTE_OF_TRADE_OFF)
     for run in (run for run in runs if run.evaluation):
-        e, path = run.evaluation, os.path.join(output, f"confusion_{_file_name(run)}")
-        files = confusion.draw_confusion(e["confusion"], e["labels"], path)
+        e = run.evaluation
+        draw = functools.partial(confusion.draw_confusion, e["confusion"], e["labels"])
         alt = f"Confusion matrix of {run.name}: {e['videos']} videos, {100 * e['top1']:.1f} % on the diagonal"
-        add("Confusion matrix", files, alt, f"{run.name}: rows are true classes, columns predictions.", small=True)
+        caption = f"{run.name}: rows are true classes, columns predictions."
+        yield _Job("Confusion matrix", f"confusion_{_file_name(run)}", draw, alt, caption, small=True)
     for run in (run for run in runs if run.samples and run.samples.videos):
-        files = samples.draw_samples(run.samples, os.path.join(output, f"samples_{_file_name(run)}"))
+        draw = functools.partial(samples.draw_samples, run.samples)
         right = sum(a == b for a, b in zip(run.samples.labels, run.samples.predicted, strict=True))
         alt = f"{len(run.samples.videos)} test clips of {run.name}, {right} of them classified rightly"
-        add("Test clips", files, alt, f"{run.name}: {_NOTE_OF_SAMPLES}")
-    return pictures
+        yield _Job("Test clips", f"samples_{_file_name(run)}", draw, alt, f"{run.name}: {_NOTE_OF_SAMPLES}")
+
+
+def _copy_of_final_architecture(runs: Sequence[Run], output: str, kinds: Sequence[str]) -> list[str]:
+    """The last run's architecture under a name that does not depend on the run."""
+    finished = [run for run in runs if run.genotype is not None]
+    written = []
+    for theme, kind in itertools.product((figures.LIGHT, figures.DARK), kinds if finished else ()):
+        drawn = os.path.join(output, f"{ARCHITECTURE}_{_file_name(finished[-1])}{theme.suffix}.{kind}")
+        written.append(os.path.join(output, f"{ARCHITECTURE}{theme.suffix}.{kind}"))
+        atomic.write_bytes(written[-1], _read(drawn))
+    return written
 
 
 _NOTE_OF_DRAWING = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -13,17 +15,18 @@ RIGHT, WRONG = "\u2713", "\u2717"
 CHARACTERS = 30  # of a class's name
 
 
-def draw_samples(samples: Samples, path: str) -> list[str]:
+def draw_samples(samples: Samples, path: str, kinds: Sequence[str] = figures.SHOWN) -> list[str]:
     """Draws the clips, light and dark.
 
     Args:
       samples: at least one.
       path: file name without extension.
+      kinds: of files.
 
     Returns:
-      The four file names.
+      The file names.
     """
-    return figures.save_themes(lambda theme: figure_of(samples, theme), path)
+    return figures.save_themes(lambda theme: figure_of(samples, theme), path, kinds)
 
 
 def figure_of(samples: Samples, theme: figures.Theme) -> Figure:

@@ -48,18 +48,24 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def draw_trade_off(ours: Sequence[Point], path: str, fronts: Mapping[str, Sequence[Point]] | None = None) -> list[str]:
+def draw_trade_off(
+    ours: Sequence[Point],
+    path: str,
+    fronts: Mapping[str, Sequence[Point]] | None = None,
+    kinds: Sequence[str] = figures.SHOWN,
+) -> list[str]:
     """Draws the plot, light and dark.
 
     Args:
       ours: models of our runs, at least one.
       path: file name without extension.
+      kinds: of files.
       fronts: name of a search to those of its candidates that no cheaper one equals, from cheap to dear.
 
     Returns:
-      The four file names.
+      The file names.
     """
-    return figures.save_themes(lambda theme: figure_of(ours, theme, fronts or {}), path)
+    return figures.save_themes(lambda theme: figure_of(ours, theme, fronts or {}), path, kinds)
 
 
 def figure_of(ours: Sequence[Point], theme: figures.Theme, fronts: Mapping[str, Sequence[Point]]) -> Figure:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 
+import keras
 import tensorflow as tf
 
 from tsnet_tf import console, paths
 from tsnet_tf.errors import UserError
+from tsnet_tf.layers.glore import GloRe
 
 KEPT = 3
 FOLDER = "checkpoints"
@@ -30,6 +32,15 @@ def manager(checkpoint: tf.train.Checkpoint, folder: str, step: tf.Variable, eve
     return tf.train.CheckpointManager(
         checkpoint, folder, max_to_keep=KEPT, checkpoint_name=_PREFIX, step_counter=step, checkpoint_interval=every
     )
+
+
+def marks(model: keras.Model) -> dict[str, tf.Variable]:
+    """What a checkpoint has besides, so that it fits none of a model whose layers computed something else.
+
+    The variables of a training are saved in their order, without names.
+    """
+    found = any(isinstance(layer, GloRe) for layer in model._flatten_layers())
+    return {"divided_assignments": tf.Variable(True, trainable=False)} if found else {}
 
 
 def save(manager: tf.train.CheckpointManager, step: int, check_interval: bool = True) -> str | None:

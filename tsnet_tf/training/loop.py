@@ -33,6 +33,7 @@ class _Trainer(orbit.StandardTrainer):
         profiler: "_Profiler",
     ):
         super().__init__(dataset, orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False))
+        self.steps_done, self.is_tracing = 0, False
         self._model, self._step, self._strategy = model, step, strategy
         self._report_every, self._stops, self._profiler = report_every, stops, profiler
 
@@ -45,6 +46,7 @@ class _Trainer(orbit.StandardTrainer):
                 if self._stops():
                     raise stopping.Stopped
                 self._profiler.run(train_step, iterator)
+                self.steps_done += 1
 
         return loop
 
@@ -53,8 +55,12 @@ class _Trainer(orbit.StandardTrainer):
             self._model.reset_metrics()
 
     def train_step(self, iterator) -> None:
-        self._strategy.run(self._model.train_step, args=(next(iterator),))
-        self._step.assign_add(1)
+        self.is_tracing = True  # Python comes here for nothing else
+        try:
+            self._strategy.run(self._model.train_step, args=(next(iterator),))
+            self._step.assign_add(1)
+        finally:
+            self.is_tracing = False
 
     def train_loop_end(self) -> dict[str, float]:
         # What was not measured at all has no mean, such as what says about alpha while it is frozen.
@@ -126,7 +132,8 @@ def train_loop(
 ) -> None:
     """Trains ``model``, from the latest checkpoint in ``workdir`` that can be read, if there is any.
 
-    SIGTERM and SIGINT end it after the step in flight, with a checkpoint.
+    SIGTERM and SIGINT end it after the step in flight, with a checkpoint; where the first step is still being traced,
+    at once, since there is nothing to save.
 
     Args:
       model: compiled; its `train_step` takes one element of the data set, its metrics are means.
@@ -152,7 +159,12 @@ def train_loop(
     variables = [variable.value for variable in model.variables]
     measured_so_far = [variable.value for metric in model.metrics for variable in metric.variables]
     checkpoint = tf.train.Checkpoint(
-        model=model, optimizer=model.optimizer, step=step, variables=variables, metrics=measured_so_far
+        model=model,
+        optimizer=model.optimizer,
+        step=step,
+        variables=variables,
+        metrics=measured_so_far,
+        **checkpoints.marks(model),
     )
     # 2. They come back together, before anything reads them, from the latest checkpoint that is whole. All workers read
     #    the chief's; all write, since some values are sums over workers, but only the chief's are kept.
@@ -174,7 +186,22 @@ def train_loop(
     recorder.drop_after(done)
     # 5. The first report comes where it would have come, and covers what it would have covered (`_Trainer`).
     received: list[int] = []
-    with console.progress(title, pace.steps, done) as bar, interruption.on_signal(received.append):
+
+    def receive(number: int) -> None:
+        received.append(number)
+        nothing_to_save = trainer.is_tracing and not trainer.steps_done
+        if nothing_to_save and not several_workers:  # which wait for each other
+            raise interruption.Interrupted
+
+    several_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    stops = stopping.wanted(strategy, received)
+    profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
+    trainer = _Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler)
+    with (
+        console.progress(title, pace.steps, done) as bar,
+        interruption.on_signal(receive),
+        interruption.during(lambda: stopping.under_way(title, done, trainer.steps_done, last_good)),
+    ):
 
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
@@ -193,17 +220,20 @@ def train_loop(
             if saved:
                 last_good = saved if own_folder == folder else tf.train.latest_checkpoint(folder)
 
-        profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
-        stops = stopping.wanted(strategy, received)
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Orbit prints; the bar says it better
                 orbit.Controller(
-                    trainer=_Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler),
+                    trainer=trainer,
                     strategy=strategy,
                     global_step=step,
                     steps_per_loop=lambda now: int(pace.report_every - now % pace.report_every),
                     train_actions=[record, save],
                 ).train(pace.steps)
+        except interruption.Interrupted:
+            raise TryAgain(
+                f"{title}: stopped by {signal.Signals(received[0]).name} while its first step was being traced, so "
+                f"nothing is lost; {stopping.said(last_good)}; {interruption.AGAIN}"
+            ) from None
         except stopping.Stopped:
             stopping.skipped(model, skipped_allowed, title, last_good)  # what would end the run is not saved before it
         except (OSError, tf.errors.OpError) as error:

@@ -20,6 +20,13 @@ def said(last_good: str | None) -> str:
     return f"last good checkpoint: {last_good or 'none yet'}"
 
 
+def under_way(title: str, done: int, steps: int, last_good: str | None) -> str:
+    """What a loop is at that has done ``steps`` steps after ``done`` ones of an earlier process, and what is lost."""
+    if not steps:
+        return f"{title} was still tracing and computing its first step, so nothing is lost; {said(last_good)}"
+    return f"{title} was still at step {done + steps + 1}, or saving what it had; {said(last_good)}"
+
+
 def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[], bool]:
     """Whether a signal has come: to this process or, so that all workers save the same step, to any of them."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
