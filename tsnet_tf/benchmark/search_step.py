@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import gin
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -197,7 +198,11 @@ def search_model(
     space: Space, samples: int, execution: Execution = "slice", architecture: Sequence[int] | None = None
 ) -> SearchModel:
     """A compiled search; of ``architecture`` alone, if one is given (candidate indices), else of uniform draws."""
-    network = TwoStreamModel(space, execution=execution)
+    return search_model_of(TwoStreamModel(space, execution=execution), samples, architecture)
+
+
+def search_model_of(network: TwoStreamModel, samples: int, architecture: Sequence[int] | None = None) -> SearchModel:
+    """`search_model` of a supernet that is there."""
     # Without a budget, so that the one architecture may cost anything.
     model = SearchModel(network, target=1.0, samples=samples, alpha_optimizer=alpha_optimizer(), cost_term="hinge")
     model.compile(weight_optimizer(100))
@@ -213,6 +218,11 @@ def forward_pass(model: TwoStreamModel) -> Callable[[tf.Tensor], tf.Tensor]:
 
 def training_step(model: TwoStreamModel) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A compiled function of clips and labels that takes a step of `weight_optimizer` and gives the loss."""
+    return training_step_and_optimizer(model)[0]
+
+
+def training_step_and_optimizer(model: TwoStreamModel) -> tuple[Callable, keras.optimizers.Optimizer]:
+    """`training_step`, and its optimizer."""
     optimizer = weight_optimizer(100)
     optimizer.build(model.trainable_variables)
 
@@ -223,7 +233,7 @@ def training_step(model: TwoStreamModel) -> Callable[[tf.Tensor, tf.Tensor], tf.
         optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
         return loss
 
-    return tf.function(step, autograph=False)
+    return tf.function(step, autograph=False), optimizer
 
 
 def logging(space: Space, batch_size: int, steps: int, report_every: int, repeats: int) -> dict:

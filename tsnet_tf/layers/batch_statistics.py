@@ -7,6 +7,7 @@ has all three.
 
 import tensorflow as tf
 
+from tsnet_tf.layers import xla
 from tsnet_tf.layers.depthwise_kernels import onednn_is_default
 
 _VECTOR = 4  # channels
@@ -26,7 +27,8 @@ def normalise(
       The features, and for running statistics ``[c]`` the mean and the variance of a sample (n - 1 degrees of freedom),
       through which no gradient goes.
     """
-    if x.dtype != tf.float32 or tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
+    accelerated = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU")
+    if x.dtype != tf.float32 or accelerated or xla.compiles():
         return tuple(_fused(x, gamma, beta, epsilon)[:3])
     width = tf.shape(gamma)[0] if gamma.shape[0] is None else gamma.shape[0]  # a sampled one may be any
     onednn = onednn_is_default() and width % _VECTOR == 0

@@ -10,18 +10,34 @@ over all frames one after the other. Elsewhere they go over the frames that they
 with a stride, whose outputs are so small that to add them takes less time than zeros around the inputs.
 """
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
+from tsnet_tf.layers import depthwise_fusion, xla
 from tsnet_tf.layers import depthwise_kernels as plane
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 _ZEROS = 1 / 6  # of the work, at most, for zeros before and after the frames
 _SAMPLED_TAPS = 5  # at most, as far as that share goes
+
+Lowering = Literal["fusion", "taps", "mixed", "grouped"]
+_lowering: Lowering = "fusion"
+
+
+@contextlib.contextmanager
+def lowered_as(lowering: Lowering) -> Iterator[None]:
+    global _lowering
+    before, _lowering = _lowering, lowering
+    try:
+        yield
+    finally:
+        _lowering = before
 
 
 def depthwise_conv3d(
@@ -39,6 +55,17 @@ def depthwise_conv3d(
     Returns:
       ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
     """
+    if xla.compiles() and _lowering != "taps" and x.shape.is_fully_defined() and kernel.shape.is_fully_defined():
+        if _lowering == "grouped":
+            t, k = kernel.shape[0] // 2, kernel.shape[1] // 2
+            wide = tf.transpose(tf.reshape(x, [frames, -1, *x.shape[1:]]), [1, 0, 2, 3, 4])
+            wide = tf.pad(wide, [[0, 0], [t, t], [k, k], [k, k], [0, 0]])
+            y = tf.nn.conv3d(wide, kernel[..., None, :], [1, 1, stride, stride, 1], "VALID")
+            y = tf.transpose(y, [1, 0, 2, 3, 4])
+            y = tf.reshape(y, [x.shape[0], *y.shape[2:]])
+        else:
+            y = depthwise_fusion.convolve(x, kernel, frames, stride, by_taps=_by_taps if _lowering == "mixed" else None)
+        return y if offset is None else tf.nn.bias_add(y, tf.cast(offset, x.dtype))
     if not plane.pads_itself(kernel.shape[1], stride):
         half = _size(kernel, 1) // 2
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
@@ -66,6 +93,19 @@ def depthwise_conv3d(
         return _convolved(x, kernel, frames, stride, *offset), gradient
 
     return convolve(x, kernel) if offset is None else convolve(x, kernel, tf.cast(offset, x.dtype))
+
+
+def _by_taps(x, kernel, dy, frames, stride):
+    if not plane.pads_itself(kernel.shape[1], stride):
+        half = _size(kernel, 1) // 2
+        x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+    taps = _taps(kernel, frames, tf.shape(x)[0] // frames)
+
+    def by_kernel(tap):
+        weights = kernel[tap.index][..., None]
+        return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
+
+    return taps.stack(by_kernel)
 
 
 def _convolved(
