@@ -12,6 +12,7 @@
   python bin/benchmark.py latency --genotype=runs/fast/genotype.json
   python bin/benchmark.py serving --genotype=manual_tsnet_70
   python bin/benchmark.py serving --workdir=runs/demo/train
+  python bin/benchmark.py hlo --output=DIR             # programs that JAX alone runs, on a GPU without TensorFlow
 
 layers: forward and both gradients at four shapes, against the sum over taps by automatic gradients.
 model: X3D-S and the two-stream model of the same multiply-adds; parts inference, training, blocks (against the rate of
@@ -23,6 +24,8 @@ and, if asked for, logging (the search of a sparse stream with and without its r
 data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
 latency: what every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
+hlo: parts inference, training and joint (the search step with masks) as HLO, with inputs and the numbers that have to
+come out; `python DIR/run.py` checks and times them, beside X3D-S in PyTorch if that is there.
 """
 
 import json
@@ -39,8 +42,12 @@ from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict
 
 LOGGING = "logging"  # asked for by itself: it is about a small space, others are about the paper's
-PARTS = {"model": ("inference", "training", "blocks"), "search": ("price", "joint", "memory", "tracing")}
-ASKED_FOR = {"model": ("growth",), "search": (LOGGING,)}
+PARTS = {
+    "model": ("inference", "training", "blocks"),
+    "search": ("price", "joint", "memory", "tracing"),
+    "hlo": ("inference", "training", "joint"),
+}
+ASKED_FOR = {"model": ("growth",), "search": (LOGGING,), "hlo": ()}
 SEARCHED_FIRST = ("temporal_kernel", "spatial_kernel", "channels", "expansion")  # gin/steps/sparse.gin
 SHARES = ("share", "processor_share", "inside")
 LOGGING_STEPS, LOGGING_EVERY = 240, 10  # as in the first step of the demo, whose steps are the shortest there are
@@ -50,13 +57,16 @@ PART = flags.DEFINE_string(
 AGAINST = flags.DEFINE_enum("against", None, ["pytorch"], "layers, model: beside it (pip install -e .[bench]).")
 CHECK = cli.DEFINE_path("check", None, "model: a file of ratios to compare with.")
 BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Clips at once; default 4; inference: 1, 4 and 8; latency: 1; serving: 1 and 8.", lower_bound=1
+    "batch_size",
+    None,
+    "Clips at once; default 4; inference: 1, 4 and 8; latency: 1; serving: 1 and 8; hlo: 8.",
+    lower_bound=1,
 )
 GENOTYPE = cli.DEFINE_path(
     "genotype", None, "Name or file. latency: measured, without a table; serving, without --workdir: manual_tsnet_70."
 )
 SPACE = cli.DEFINE_path("space", "table1", "latency, search --part=logging: table1, or path of a .json or .py file.")
-OUTPUT = cli.DEFINE_path("output", None, "latency: the file to write.")
+OUTPUT = cli.DEFINE_path("output", None, "latency: the file to write; hlo: the folder.")
 ARCHITECTURES = flags.DEFINE_integer("architectures", 10, "search: architectures of 0.8 to 3 GMACs.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "All but latency: measurements of everything.", lower_bound=1)
 JSON = flags.DEFINE_bool("json", False, "All but latency: print JSON instead of tables.")
@@ -230,7 +240,22 @@ def serving() -> None:
     )
 
 
-COMMANDS = {"layers": layers, "model": model, "search": search, "data": data, "latency": latency, "serving": serving}
+def write_programs() -> None:
+    from tsnet_tf.benchmark import hlo
+
+    hlo.write(OUTPUT.value, hlo.programs(_parts("hlo"), BATCH_SIZE.value or 8))
+    console.say(f"python {os.path.join(OUTPUT.value, 'run.py')} --output=results.json")
+
+
+COMMANDS = {
+    "layers": layers,
+    "model": model,
+    "search": search,
+    "data": data,
+    "latency": latency,
+    "serving": serving,
+    "hlo": write_programs,
+}
 
 
 def _parts(command: str) -> tuple[str, ...]:
@@ -295,6 +320,9 @@ def check(command: str) -> None:
     if command == "latency" and not GENOTYPE.value:
         cli.need(OUTPUT, "FILE for the table")
         paths.check_can_be_written(OUTPUT.value, "--output")
+    if command == "hlo":
+        cli.need(OUTPUT, "DIR for the programs")
+        paths.check_can_be_written(os.path.join(OUTPUT.value, "manifest.json"), "--output")
     if CHECK.value and not os.path.exists(CHECK.value):
         paths.check_can_be_written(CHECK.value, "--check")
     if command == "serving" and cli.WORKDIR.value:

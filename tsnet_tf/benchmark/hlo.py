@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import importlib.resources
-import json
 import pathlib
 import shutil
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ import tsnet_tf
 from tsnet_tf import atomic, console
 from tsnet_tf.benchmark import search_step
 from tsnet_tf.benchmark.hlo_package import inputs
-from tsnet_tf.layers.depthwise_conv3d import Lowering, lowered_as
+from tsnet_tf.layers.depthwise_xla import Lowering, lowered_as
 from tsnet_tf.layers.elastic import Execution
 from tsnet_tf.models.folding import fold, pairs
 from tsnet_tf.models.two_stream import TwoStreamModel
@@ -33,6 +32,16 @@ from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import Space, is_genotype
 from tsnet_tf.training.precision import precision
 
+MODELS = ("x3d_s", "manual_tsnet_70")
+SPACE = "table1"
+POLICIES = ("float32", "mixed_bfloat16")
+# The first is what XLA is given by default; the others are for a device to choose from.
+LOWERINGS: dict[str, tuple[Lowering, ...]] = {
+    "inference": ("fusion", "taps", "grouped"),
+    "training": ("fusion", "mixed", "taps"),
+    "joint": ("taps",),
+}
+JOINT_BATCH_SIZE, JOINT_SAMPLES = 2, 2
 STEPS_BEFORE = 50  # of the optimizer's schedule, which begins with a learning rate of zero
 
 
@@ -56,14 +65,32 @@ class Program:
         return f"{self.numbers}_{self.policy}_{self.lowering}"
 
 
-def write(folder: str | pathlib.Path, spaces: dict[str, Space], programs: Sequence[Program]) -> None:
-    """Writes the folder.
+def programs(kinds: Sequence[str], batch_size: int) -> list[Program]:
+    """What is written of these kinds ("inference", "training", "joint"), what matters most first.
+
+    Args:
+      kinds: of programs.
+      batch_size: clips at once; of joint steps, whose masks have the largest sizes of all, 2 at most.
+    """
+    made = []
+    for kind in kinds:
+        for place, lowering in enumerate(LOWERINGS[kind]):
+            for model in MODELS if kind != "joint" else (SPACE,):
+                clips = min(batch_size, JOINT_BATCH_SIZE) if kind == "joint" else batch_size
+                policies = POLICIES if place == 0 and kind != "joint" else POLICIES[:1]
+                made += [(place, Program(model, kind, clips, policy, lowering)) for policy in policies]
+    return [program for _, program in sorted(made, key=lambda one: one[0])]
+
+
+def write(folder: str | pathlib.Path, programs: Sequence[Program], named: Callable[[str], Space] | None = None) -> None:
+    """Writes the folder; what is written already can be run if this is ended before it is done.
 
     Args:
       folder: is made, or taken as it is.
-      spaces: by the names that programs have for them.
       programs: in the order in which they are to be run.
+      named: a space by the name that programs have for it; None for those of this project.
     """
+    spaces = {name: (named or space_named)(name) for name in dict.fromkeys(program.model for program in programs)}
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = importlib.resources.files("tsnet_tf.benchmark.hlo_package")
@@ -71,6 +98,7 @@ def write(folder: str | pathlib.Path, spaces: dict[str, Space], programs: Sequen
         if file.name.endswith(".py") and file.name != "__init__.py":
             shutil.copyfile(str(file), folder / file.name)
     models = {name: _described(space) for name, space in spaces.items()}
+    made_by = {"tsnet_tf": tsnet_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
     entries, largest = [], {}
     for program in programs:
         described = spaces[program.model], models[program.model]
@@ -98,9 +126,8 @@ def write(folder: str | pathlib.Path, spaces: dict[str, Space], programs: Sequen
                 "outputs": [{"name": name, "largest": value} for name, value in outputs],
             }
         )
+        atomic.write_json(str(folder / "manifest.json"), {"made_by": made_by, "models": models, "programs": entries})
         console.say(f"{program.name}: {(folder / hlo).stat().st_size / 1e6:.1f} MB")
-    made_by = {"tsnet_tf": tsnet_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-    atomic.write_json(str(folder / "manifest.json"), {"made_by": made_by, "models": models, "programs": entries})
 
 
 class _Made:
@@ -182,7 +209,7 @@ def _training(model: TwoStreamModel) -> tuple[Callable, list[keras.Variable]]:
 def _joint(model: TwoStreamModel) -> tuple[Callable, list[keras.Variable]]:
     """A joint step of one architecture of about 2 GMACs: what is drawn does not depend on the random numbers."""
     architecture = search_step.architectures_between(model.space, 1, 1.95, 2.05)[0]
-    search = search_step.search_model_of(model, 2, architecture)
+    search = search_step.search_model_of(model, JOINT_SAMPLES, architecture)
     search.optimizer.iterations.assign(STEPS_BEFORE)
     state = [search.alpha, search.multiplier, *model.trainable_variables, *search.optimizer.momentums]
 
@@ -225,7 +252,6 @@ def _range(variable: keras.Variable) -> dict[str, float]:
     return {"low": -bound, "high": bound}
 
 
-def spaces() -> dict[str, Space]:
-    """The models that are measured, without dropout, whose random numbers every compiler makes in its own way."""
-    named = {name: genotype.load(name) for name in ("x3d_s", "manual_tsnet_70")} | {"table1": table1()}
-    return {name: dataclasses.replace(space, dropout=0.0) for name, space in named.items()}
+def space_named(name: str) -> Space:
+    """The model that is measured, without dropout, whose random numbers every compiler makes in its own way."""
+    return dataclasses.replace(table1() if name == SPACE else genotype.load(name), dropout=0.0)

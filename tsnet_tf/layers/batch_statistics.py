@@ -7,7 +7,7 @@ has all three.
 
 import tensorflow as tf
 
-from tsnet_tf.layers import xla
+from tsnet_tf.layers import placement
 from tsnet_tf.layers.depthwise_kernels import onednn_is_default
 
 _VECTOR = 4  # channels
@@ -28,7 +28,7 @@ def normalise(
       through which no gradient goes.
     """
     accelerated = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU")
-    if x.dtype != tf.float32 or accelerated or xla.compiles():
+    if x.dtype != tf.float32 or accelerated or placement.compiled_by_xla():
         return tuple(_fused(x, gamma, beta, epsilon)[:3])
     width = tf.shape(gamma)[0] if gamma.shape[0] is None else gamma.shape[0]  # a sampled one may be any
     onednn = onednn_is_default() and width % _VECTOR == 0

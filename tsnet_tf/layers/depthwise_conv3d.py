@@ -10,34 +10,19 @@ over all frames one after the other. Elsewhere they go over the frames that they
 with a stride, whose outputs are so small that to add them takes less time than zeros around the inputs.
 """
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers import depthwise_fusion, xla
 from tsnet_tf.layers import depthwise_kernels as plane
+from tsnet_tf.layers import depthwise_xla, placement
 from tsnet_tf.layers.elastic import Execution, Size, sampled
 
 _ZEROS = 1 / 6  # of the work, at most, for zeros before and after the frames
 _SAMPLED_TAPS = 5  # at most, as far as that share goes
-
-Lowering = Literal["fusion", "taps", "mixed", "grouped"]
-_lowering: Lowering = "fusion"
-
-
-@contextlib.contextmanager
-def lowered_as(lowering: Lowering) -> Iterator[None]:
-    global _lowering
-    before, _lowering = _lowering, lowering
-    try:
-        yield
-    finally:
-        _lowering = before
 
 
 def depthwise_conv3d(
@@ -55,57 +40,53 @@ def depthwise_conv3d(
     Returns:
       ``[frames * batch, ceil(h / stride), ceil(w / stride), c]``.
     """
-    if xla.compiles() and _lowering != "taps" and x.shape.is_fully_defined() and kernel.shape.is_fully_defined():
-        if _lowering == "grouped":
-            t, k = kernel.shape[0] // 2, kernel.shape[1] // 2
-            wide = tf.transpose(tf.reshape(x, [frames, -1, *x.shape[1:]]), [1, 0, 2, 3, 4])
-            wide = tf.pad(wide, [[0, 0], [t, t], [k, k], [k, k], [0, 0]])
-            y = tf.nn.conv3d(wide, kernel[..., None, :], [1, 1, stride, stride, 1], "VALID")
-            y = tf.transpose(y, [1, 0, 2, 3, 4])
-            y = tf.reshape(y, [x.shape[0], *y.shape[2:]])
-        else:
-            y = depthwise_fusion.convolve(x, kernel, frames, stride, by_taps=_by_taps if _lowering == "mixed" else None)
+    if placement.compiled_by_xla() and depthwise_xla.takes(x, kernel):
+        y = depthwise_xla.convolve(x, kernel, frames, stride, functools.partial(_filter_gradient, frames, stride))
         return y if offset is None else tf.nn.bias_add(y, tf.cast(offset, x.dtype))
-    if not plane.pads_itself(kernel.shape[1], stride):
-        half = _size(kernel, 1) // 2
-        x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+    x = _with_zeros(x, kernel, stride)
 
     @tf.custom_gradient
     def convolve(x, kernel, *offset):
         def gradient(dy):
-            taps = _taps(kernel, frames, tf.shape(x)[0] // frames)
-
             def by_features(tap):
                 weights = kernel[tap.index][..., None]
                 return plane.features_gradient(tap.source.shape(x), weights, tap.target.of(dy), stride)
 
-            def by_kernel(tap):
-                weights = kernel[tap.index][..., None]
-                return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
-
             if stride == 1:
                 dx = _convolved(dy, kernel[::-1, ::-1, ::-1], frames)
             else:
+                taps = _taps(kernel, frames, tf.shape(x)[0] // frames)
                 dx, around = taps.sum(by_features, lambda tap: tap.source), plane.border(kernel.shape[1], stride)
                 dx = tf.slice(dx, [0, around, around, 0], tf.shape(x)) if around else dx
-            return dx, taps.stack(by_kernel), *(tf.reduce_sum(dy, [0, 1, 2]) for _ in offset)
+            by_kernel = _gradient_by_taps(x, kernel, dy, frames, stride)
+            return dx, by_kernel, *(tf.reduce_sum(dy, [0, 1, 2]) for _ in offset)
 
         return _convolved(x, kernel, frames, stride, *offset), gradient
 
     return convolve(x, kernel) if offset is None else convolve(x, kernel, tf.cast(offset, x.dtype))
 
 
-def _by_taps(x, kernel, dy, frames, stride):
-    if not plane.pads_itself(kernel.shape[1], stride):
-        half = _size(kernel, 1) // 2
-        x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
-    taps = _taps(kernel, frames, tf.shape(x)[0] // frames)
+def _with_zeros(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+    """Features as the kernels want them: with zeros around, unless they pad by themselves."""
+    if plane.pads_itself(kernel.shape[1], stride):
+        return x
+    half = _size(kernel, 1) // 2
+    return tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+
+
+def _filter_gradient(frames: int, stride: int, x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
+    """The gradient by the kernel."""
+    return _gradient_by_taps(_with_zeros(x, kernel, stride), kernel, dy, frames, stride)
+
+
+def _gradient_by_taps(x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor, frames: int, stride: int) -> tf.Tensor:
+    """That of features `_with_zeros`."""
 
     def by_kernel(tap):
         weights = kernel[tap.index][..., None]
         return plane.filter_gradient(tap.source.of(x), weights, tap.target.of(dy), stride)[..., 0]
 
-    return taps.stack(by_kernel)
+    return _taps(kernel, frames, tf.shape(x)[0] // frames).stack(by_kernel)
 
 
 def _convolved(
@@ -275,7 +256,8 @@ class _SampledTaps:
         middle = self._count // 2
 
         def body(i, total):
-            offset = i - self._reach + tf.cast(i >= self._reach, tf.int32)
+            with placement.on_host():
+                offset = i - self._reach + tf.cast(i >= self._reach, tf.int32)
             return i + 1, tf.ensure_shape(step(_tap(middle, offset, self._frames, self._batch), total), start.shape)
 
         start = first(_tap(middle, 0, self._frames, self._batch))

@@ -17,7 +17,7 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.framework import op_def_registry, ops
 from tensorflow.python.util import _pywrap_util_port
 
-from tsnet_tf.layers import xla
+from tsnet_tf.layers import placement
 
 _ONEDNN_LABEL = "MklNameChangeOp"
 _ONEDNN_COLUMNS = 3  # wider filters' gradients are taken as those of dense convolutions, of sixteen channels each
@@ -162,7 +162,7 @@ def _has_onednn(name: str, *inputs: tf.Tensor) -> bool:
         or inputs[-1].dtype != tf.float32
         or tf.config.list_physical_devices("GPU")
         or op_def_registry.get(f"_MklNative{name}") is None
-        or xla.compiles()
+        or placement.compiled_by_xla()
     )
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from tsnet_tf.layers import placement
+
 Size = int | tf.Tensor
 Execution = Literal["slice", "mask"]
 
@@ -62,7 +64,8 @@ def flag_times(flag: bool | tf.Tensor, size: Size) -> Size:
     """``size`` where ``flag`` is true, else 0: an operation that is off has size zero."""
     if isinstance(flag, bool):
         return size if flag else 0
-    return tf.cast(flag, tf.int32) * size
+    with placement.on_host():
+        return tf.cast(flag, tf.int32) * size
 
 
 def add_prefix(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

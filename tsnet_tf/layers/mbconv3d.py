@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tsnet_tf.layers import placement
 from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, zero_beyond
@@ -142,7 +143,8 @@ class MBConv3D(keras.layers.Layer):
         if changes is True:
             return self._project_shortcut(x, values, in_channels, channels, training)
         # Whichever of the two is not wanted has no channels, so that it costs nothing.
-        kept = flag_times(tf.logical_not(changes), channels)
+        with placement.on_host():
+            kept = flag_times(tf.logical_not(changes), channels)
         in_projected, projected = flag_times(changes, in_channels), flag_times(changes, channels)
         if self.execution == "mask":
             identity = zero_beyond(fit_channels(x, self.project.out_channels), kept)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf.layers import placement
 from tsnet_tf.layers.elastic import Size
 from tsnet_tf.space.two_stream import (
     Choice,
@@ -118,10 +119,11 @@ class _Tables:
         """``sizes`` with every place holder replaced by a scalar tensor."""
         if not self._starts:
             return sizes
-        where = tf.linalg.matvec(np.stack(self._strides), tf.cast(architecture, tf.int32)) + np.array(
-            self._starts, np.int32
-        )
-        values = tf.unstack(tf.gather(np.array(self._flat, np.int32), where), len(self._starts))
+        with placement.on_host():
+            where = tf.linalg.matvec(np.stack(self._strides), tf.cast(architecture, tf.int32)) + np.array(
+                self._starts, np.int32
+            )
+            values = tf.unstack(tf.gather(np.array(self._flat, np.int32), where), len(self._starts))
 
         def fill(value):
             if isinstance(value, dict):
@@ -132,7 +134,8 @@ class _Tables:
                 return GroupSizes(**{field.name: fill(getattr(value, field.name)) for field in fields})
             if isinstance(value, _Looked):
                 found = values[value.index]
-                return tf.cast(found, tf.bool) if self._is_flag[value.index] else found
+                with placement.on_host():
+                    return tf.cast(found, tf.bool) if self._is_flag[value.index] else found
             return value
 
         fields = dataclasses.fields(GroupSizes)

@@ -63,8 +63,8 @@ class Program:
 
         Returns:
           ``max_error``, the largest difference of an output over that output's largest number, and ``of``, which one;
-          median ``milliseconds`` of a call among several, and of one that is waited for (``latency``); ``clips_per_second``;
-          ``gigabytes`` that the program takes: what it is given, what it gives, and what it needs on the way.
+          what `timed` measures; ``gigabytes`` that the program takes: what it is given, what it gives, and what it
+          needs on the way.
         """
         given = [jax.device_put(value) for value in self._inputs()]
         outputs = jax.block_until_ready(self._call(*given))
@@ -147,7 +147,8 @@ def _weights(folder: pathlib.Path, model: str) -> dict[str, dict[str, np.ndarray
 
 def _abstract(*_, text: str, kept: int):
     with mlir.make_ir_context():
-        types = list(_main(mlir.ir.Module.parse(text)).type.results)[:kept]
+        module = mlir.ir.Module.parse(text)  # has to live as long as what is in it
+        types = list(_main(module).type.results)[:kept]
         return [jax.core.ShapedArray(tuple(t.shape), _DTYPES[str(t.element_type)]) for t in types]
 
 
