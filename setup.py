@@ -17,7 +17,7 @@ setup(
         "tensorflow-io>=0.37",
         "tf-models-official>=2.17",
         # 3.8 brought the fixes for `scale_loss` and custom train steps under distribution strategies.
-        "keras>=3.8",
+        "keras>=3.10",
         "absl-py>=1.4",
         "gin-config>=0.5",
         "tensorboard>=2.17",

@@ -322,7 +322,7 @@ def check(command: str) -> None:
         paths.check_can_be_written(OUTPUT.value, "--output")
     if command == "hlo":
         cli.need(OUTPUT, "DIR for the programs")
-        paths.check_can_be_written(os.path.join(OUTPUT.value, "manifest.json"), "--output")
+        paths.check_folder_can_be_written(OUTPUT.value, "--output")
     if CHECK.value and not os.path.exists(CHECK.value):
         paths.check_can_be_written(CHECK.value, "--check")
     if command == "serving" and cli.WORKDIR.value:

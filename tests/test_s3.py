@@ -94,6 +94,41 @@ def test_videos_become_records_and_are_searched_on_s3(server, bucket, tiny_demo,
     assert get(bucket, "runs/sparse/genotype.json") == genotype
 
 
+WORKER = """
+import sys
+from tsnet_tf import filesystems
+filesystems.load_for("s3://bucket/sum")
+import tensorflow as tf
+from tsnet_tf.training.strategy import strategy
+workers = strategy("multi_worker")
+own = 1.0 + workers.cluster_resolver.task_id
+total = tf.function(lambda: workers.reduce("SUM", workers.run(lambda: tf.constant(own)), axis=None))()
+tf.io.gfile.GFile(f"s3://bucket/sum{workers.cluster_resolver.task_id}", "w").write(str(float(total)))
+filesystems.leave(0)
+"""
+
+
+def test_two_workers_find_each_other_on_s3(server, bucket):
+    """Knowing s3:// starts nothing of TensorFlow, which several workers have to do together: 1 + 2."""
+    with socket.socket() as one, socket.socket() as other:
+        for port in (one, other):
+            port.bind(("localhost", 0))
+        cluster = [f"localhost:{port.getsockname()[1]}" for port in (one, other)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "S3_ENDPOINT": server, **ACCOUNT, "CUDA_VISIBLE_DEVICES": ""}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            env={
+                **environment,
+                "TF_CONFIG": json.dumps({"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}),
+            },
+        )
+        for index in range(2)
+    ]
+    assert [worker.wait(300) for worker in workers] == [0, 0]
+    assert [get(bucket, f"sum{index}") for index in range(2)] == [b"3.0", b"3.0"]
+
+
 def test_local_paths_load_nothing():
     program = "import sys\nfrom tsnet_tf import filesystems\nfilesystems.load_for('data', 'gs://bucket')\n"
     program += "assert not {'tensorflow', 'tensorflow_io'} & set(sys.modules)"
@@ -108,7 +143,7 @@ def test_a_tensorflow_io_that_does_not_fit_is_told(monkeypatch, found):
         raise tf.errors.UnimplementedError(None, None, f"File system scheme 's3' not implemented (file: '{path}')")
 
     monkeypatch.setattr(filesystems, "_loaded", False)
-    monkeypatch.setattr(tf.io, "read_file", unknown)
+    monkeypatch.setattr(tf.io.gfile, "exists", unknown)
     monkeypatch.setitem(sys.modules, "tensorflow_io", tf if found.startswith("one") else None)
     with pytest.raises(UserError, match=f"expected a tensorflow-io that fits TensorFlow {tf.__version__}.* {found}"):
         filesystems.load_for("s3://bucket/data")

@@ -33,8 +33,9 @@ def load_for(*texts: str) -> None:
         except ImportError as error:
             raise _does_not_fit(f"none that can be imported ({error})") from error
     try:
-        # Names no object, so no server is asked: it fails within the file system, if there is one.
-        tf.io.read_file(f"{_S3}/")
+        # Names no object, so no server is asked: it fails within the file system, if there is one. Not an operation,
+        # which would start TensorFlow: several workers have to find each other first.
+        tf.io.gfile.exists(f"{_S3}/")
     except tf.errors.UnimplementedError as error:
         raise _does_not_fit("one that does not know them") from error
     except tf.errors.OpError:

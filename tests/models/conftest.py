@@ -6,6 +6,7 @@ import gin
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tsnet_tf.search.step  # noqa: F401 (registers what the gin files name)
 from tsnet_tf.space import two_stream
@@ -59,3 +60,10 @@ def draw_architecture():
         return np.array(indices, np.int32), two_stream.pick(space, chosen)
 
     return draw
+
+
+@pytest.fixture
+def with_gpu(monkeypatch):
+    """As if a GPU were there, as far as this package asks."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])

@@ -130,13 +130,6 @@ def space():
     return restrict(whole, FREE, values_of(smallest(whole)))
 
 
-@pytest.fixture
-def with_gpu(monkeypatch):
-    """As if a GPU were there, as far as this package asks."""
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])
-
-
 def traced(name, space):
     shape = [2, space.frames, space.resolution, space.resolution, 3]
     batch = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int64)

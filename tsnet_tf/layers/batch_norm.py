@@ -55,9 +55,11 @@ class BatchNorm(keras.layers.Layer):
             self.gamma = self.add_weight(name="gamma", initializer=keras.initializers.Constant(gamma), **settings)
         self.beta = self.add_weight(name="beta", initializer="zeros", **settings)
         if statistics == "moving":
-            settings |= {"trainable": False, "aggregation": "mean"}
-            self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **settings)
-            self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **settings)
+            # Every replica has its own, and their mean is taken when it is asked for: not in every step.
+            settings |= {"trainable": False, "aggregation": "mean", "synchronization": "on_read"}
+            with keras.name_scope(self.name, caller=self):
+                self.moving_mean = keras.Variable(name="moving_mean", initializer="zeros", **settings)
+                self.moving_variance = keras.Variable(name="moving_variance", initializer="ones", **settings)
 
     def call(self, x: tf.Tensor, channels: Size, training: bool = False) -> tf.Tensor:
         return self.compute(x, self.values(), channels, training)
@@ -105,6 +107,14 @@ class BatchNorm(keras.layers.Layer):
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         y = wide * scale + (beta - mean * scale)
         return tf.cast(y, x.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
+
+
+def agree(model: keras.Model) -> None:
+    """Gives all replicas the mean of their moving statistics, which each has kept by itself in training."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, BatchNorm) and layer.statistics == "moving":
+            for moving in (layer.moving_mean, layer.moving_variance):
+                moving.assign(tf.convert_to_tensor(moving))
 
 
 def _replicas() -> int:

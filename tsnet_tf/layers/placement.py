@@ -19,3 +19,12 @@ def on_host() -> contextlib.AbstractContextManager:
     that the GPU computes. XLA knows no places.
     """
     return contextlib.nullcontext() if compiled_by_xla() else tf.device("CPU:0")
+
+
+def keep_layout() -> None:
+    """Keeps TensorFlow's optimizer from turning features channels first on GPUs; for this process.
+
+    Pointwise convolutions are products of matrices here, whose features have channels last. The optimizer knows
+    convolutions and normalisations only: it would turn features before and after every one of these.
+    """
+    tf.config.optimizer.set_experimental_options({"layout_optimizer": False})

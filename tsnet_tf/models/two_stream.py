@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tsnet_tf.layers import placement
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import Execution, Size
@@ -53,6 +54,7 @@ class TwoStreamModel(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        placement.keep_layout()
         self.space, self.execution, self.synchronized = space, execution, synchronized
         self.branch_gamma, self.folded = branch_gamma, folded
         if folded and not is_genotype(space):
@@ -153,7 +155,7 @@ class TwoStreamModel(keras.Model):
     def _pixels(self, clips: tf.Tensor, frames: int) -> tf.Tensor:
         """Every so many-th frame of ``[batch, frames, h, w, 3]``, less the mean: ``[frames * batch, h, w, 3]``."""
         every = self.space.frames // frames
-        # The first of so many, rather than a stride or `tf.gather`: whole frames are copied, and GPUs know it for bytes.
+        # The first of so many, not a stride or `tf.gather`: whole frames are copied, and GPUs know it for bytes.
         shape = tf.concat([[-1, frames, every], tf.shape(clips)[2:]], 0)
         taken = clips if every == 1 else tf.reshape(clips, shape)[:, :, 0]
         # Turned before they are numbers: bytes are a quarter of them.

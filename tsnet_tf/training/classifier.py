@@ -55,8 +55,9 @@ class Classifier(keras.Model):
             return [old + g for old, g in zip(gradients, new, strict=True)], loss + own, accuracy + right
 
         carried = ([tf.zeros(v.shape, v.dtype) for v in variables], tf.constant(0.0), tf.constant(0.0))
-        # Replicas meet in the moving statistics of BN.
-        carried = one_after_another(one, carried, self.microbatches, written_out=replicas > 1 or self.microbatches == 1)
+        # With synchronised BN, replicas meet inside, which they cannot in a loop.
+        meets = self.network.synchronized and replicas > 1
+        carried = one_after_another(one, carried, self.microbatches, written_out=meets or self.microbatches == 1)
         gradients, loss, accuracy = carried
         self.optimizer.apply(gradients, variables)
         for name, value in {"loss": loss, "accuracy": accuracy / self.microbatches}.items():

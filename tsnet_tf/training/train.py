@@ -11,6 +11,7 @@ from tsnet_tf import console
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.evaluation.recalibration import recalibrate
+from tsnet_tf.layers.batch_norm import agree
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype as genotypes
 from tsnet_tf.space.cost import complexity
@@ -156,6 +157,7 @@ def fit(
         shown=lambda m: {name: f"{m[name]:.2f}" for name in ("loss", "accuracy") if name in m},
     )
     train_loop(training, make_dataset, strategy, workdir=workdir, recorder=recorder, pace=pace)
+    agree(model)
     if training.optimizer.use_ema:
         # The moving statistics of BN are those of the weights that the averages have replaced.
         clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda clip, _: clip)
