@@ -41,6 +41,21 @@ model = keras.Sequential([layer])
 agree(model)
 own = [float(value[0]) for value in layer.moving_mean.value.values]
 np.testing.assert_allclose(own, [0.25, 0.25], rtol=1e-6)
+
+# Batches of two, one for each replica and step: means 1, 4, 5 and 4, variances of samples 2, 8, 2 and 32.
+from tsnet_tf.evaluation.recalibration import recalibrate
+batches = np.array([[0, 2], [2, 6], [4, 6], [0, 8]], np.float32).reshape(-1, 1, 1, 1)
+
+class One(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.norm = layer
+
+    def call(self, x, training=False):
+        return self.norm(x, channels=1, training=training)
+
+recalibrate(One(), lambda context: tf.data.Dataset.from_tensor_slices(batches).batch(2), 2, strategy)
+np.testing.assert_allclose([mean(), variance()], [3.5, 11.0], rtol=1e-6)
 assert [weight.path for weight in layer.non_trainable_variables] == ["norm/moving_mean", "norm/moving_variance"]
 """
 

@@ -58,7 +58,7 @@ def evaluation(
       batch_size: views per replica and step; the result does not depend on it.
       precise_bn_batches: over how many batches of training clips BN statistics are measured anew before the test; 0
         takes those of the checkpoint.
-      precise_bn_batch_size: clips in each of them.
+      precise_bn_batch_size: clips in each of them, over all replicas.
       precise_bn_splits: splits they are taken from.
 
     Returns:
@@ -74,20 +74,20 @@ def evaluation(
     dataset.check_splits({"--split": (split,), **of_training})
     found = videos.of_split(dataset, split)
     if precise_bn_batches:
-        with strategy.scope():
-            recalibrate(
-                model,
-                pipeline.train_clips(
-                    dataset,
-                    precise_bn_splits,
-                    batch_size=precise_bn_batch_size,
-                    frames=model.space.frames,
-                    frame_stride=dataset.span // model.space.frames,
-                    seed=0,
-                    soft_labels=True,
-                ).map(lambda clip, label: clip),
-                precise_bn_batches,
-            )
+
+        def training_clips(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return pipeline.train_clips(
+                dataset,
+                precise_bn_splits,
+                batch_size=precise_bn_batch_size,
+                frames=model.space.frames,
+                frame_stride=dataset.span // model.space.frames,
+                seed=0,
+                soft_labels=True,
+                input_context=context,
+            ).map(lambda clip, label: clip)
+
+        recalibrate(model, training_clips, precise_bn_batches, strategy)
     predicted = predict_videos(probabilities_of(model), model.space, dataset, split, views, batch_size, strategy, found)
     result = {
         **score_predictions(predicted, model.space, dataset, split, views),
@@ -105,18 +105,24 @@ def evaluation(
 
 
 def evaluate(
-    model: keras.Model, dataset: VideoDataset, split: str, views: str = "10-center", batch_size: int = 10
+    model: keras.Model,
+    dataset: VideoDataset,
+    split: str,
+    views: str = "10-center",
+    batch_size: int = 10,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> dict:
-    """Predicts every view of every video on one device: what `score_predictions` returns.
+    """Predicts every view of every video, and writes nothing: what `score_predictions` returns.
 
     Args:
       model: a fixed model; ``model.space`` is its genotype.
       dataset, split, views, batch_size: as in `evaluation`.
+      strategy: how the work is spread, the one that ``model`` was made under; None for one device.
 
     Raises:
       UserError: no such protocol or split, or the data set has other classes than the model.
     """
-    predicted = predict_videos(probabilities_of(model), model.space, dataset, split, views, batch_size)
+    predicted = predict_videos(probabilities_of(model), model.space, dataset, split, views, batch_size, strategy)
     return score_predictions(predicted, model.space, dataset, split, views)
 
 

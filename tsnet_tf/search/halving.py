@@ -17,11 +17,10 @@ from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.two_stream import Space
 from tsnet_tf.training import run_folder
-from tsnet_tf.training.strategy import of_chief
 from tsnet_tf.training.train import fit
 
 FOLDER = "halving"
-EVALUATION_BATCH = 32  # clips
+EVALUATION_BATCH = 32  # clips per replica
 
 
 def halve(
@@ -63,7 +62,7 @@ def halve(
                 console.say(f"round {index + 1} of {len(rounds)}, candidate {place + 1} of {len(left)}")
                 model = make(genotypes[number])
                 train_alone(model, settings, epochs, strategy, os.path.join(workdir, FOLDER, name))
-                losses[name] = of_chief(_log_loss(model, settings), strategy)
+                losses[name] = _log_loss(model, settings, strategy)
                 atomic.write_json(os.path.join(own_folder, path), losses)
         left.sort(key=lambda number, index=index: losses[f"round{index + 1}_{number}"])
     # The winner is restored from its last checkpoint, also where it has just been trained.
@@ -89,12 +88,12 @@ def train_alone(model: TwoStreamModel, settings, epochs: float, strategy: tf.dis
     )
 
 
-def _log_loss(model: TwoStreamModel, settings) -> float:
+def _log_loss(model: TwoStreamModel, settings, strategy: tf.distribute.Strategy) -> float:
     """Mean negative log-likelihood of the validation videos' labels."""
     found = []
     for split in settings.validation_splits:
         predicted = predict_videos(
-            probabilities_of(model), model.space, settings.dataset, split, settings.views, EVALUATION_BATCH
+            probabilities_of(model), model.space, settings.dataset, split, settings.views, EVALUATION_BATCH, strategy
         )
         likelihood = predicted.probabilities[np.arange(len(predicted.labels)), predicted.labels]
         found.extend(-np.log(np.maximum(likelihood, 1e-7)))

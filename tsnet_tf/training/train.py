@@ -160,8 +160,9 @@ def fit(
     agree(model)
     if training.optimizer.use_ema:
         # The moving statistics of BN are those of the weights that the averages have replaced.
-        clips = make_dataset(tf.distribute.InputContext(), 0).map(lambda clip, _: clip)
-        recalibrate(model, clips, RECALIBRATION_BATCHES)
+        recalibrate(
+            model, lambda context: make_dataset(context, 0).map(lambda clip, _: clip), RECALIBRATION_BATCHES, strategy
+        )
 
 
 def _clips(
