@@ -4,10 +4,12 @@
   python bin/complexity.py --genotype=runs/demo/train/genotype.json --json
   python bin/complexity.py --space=table1 --gin_bindings="table1.dense_frames = 16"
   python bin/complexity.py --space=my_space.py
+  python bin/complexity.py --genotype=manual_tsnet_70 --memory
   python bin/complexity.py --published
 
 Multiply-adds (MACs) are per view. A video is tested with 10 views (10-Center, crops as in training) or 30
 (10-LeftCenterRight, larger crops: give that --resolution, such as 182 for a model of 160 pixels).
+--memory: what a training step takes of a device, by clips per replica (or per microbatch), crop and precision.
 """
 
 import dataclasses
@@ -18,7 +20,7 @@ from absl import flags
 from tsnet_tf import cli, console
 from tsnet_tf.errors import UserError
 from tsnet_tf.search import spaces
-from tsnet_tf.space import cost, genotype, published
+from tsnet_tf.space import cost, genotype, memory, published
 from tsnet_tf.space import two_stream as ts
 
 GENOTYPE = cli.DEFINE_path("genotype", None, "Name of a published architecture, or path of a genotype file.")
@@ -28,8 +30,11 @@ RESOLUTION = flags.DEFINE_integer(
 FRAMES = flags.DEFINE_integer("frames", None, "Frames of a single-stream genotype; default its own.", lower_bound=1)
 SPACE = cli.DEFINE_path("space", None, "table1, or path of a .json or .py file: counts its architectures.")
 PUBLISHED = flags.DEFINE_bool("published", False, "Every size that the paper states, beside ours.")
+MEMORY = flags.DEFINE_bool("memory", False, "With --genotype: what a training step takes of a device's memory.")
 JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
+CLIPS = (1, 2, 4, 8, 16, 32, 64)  # per replica
+CROPS = (112, 160, 224)  # pixels, where no --resolution is given
 VIEWS = (10, 30)  # of one video: 10-Center and 10-LeftCenterRight
 
 
@@ -40,6 +45,8 @@ def check() -> None:
             "expected one of --genotype=NAME_OR_FILE, --space=table1 or FILE and --published, found "
             f"{sum(wanted)}; names are {', '.join(genotype.archived())}"
         )
+    if MEMORY.value and not GENOTYPE.value:
+        raise UserError("--memory: expected with --genotype only")
     if not GENOTYPE.value and (RESOLUTION.value or FRAMES.value):
         raise UserError("--resolution and --frames: expected with --genotype only")
 
@@ -59,6 +66,9 @@ def show_genotype() -> None:
         if space.dense is not None:
             raise UserError("--frames: expected a single-stream genotype, found one with two streams")
         space = dataclasses.replace(space, streams=(dataclasses.replace(space.sparse, frames=FRAMES.value),))
+    if MEMORY.value:
+        show_memory(space, (RESOLUTION.value,) if RESOLUTION.value else CROPS)
+        return
     resolution = RESOLUTION.value or space.resolution
     found = cost.complexity(space, resolution)
     shapes = cost.output_shapes(space, resolution)
@@ -98,6 +108,35 @@ def show_genotype() -> None:
             line("all", "", found.total),
             *(["one video", f"{views} views", f"{gmacs:.4f}", "", "", ""] for views, gmacs in per_video.items()),
         ],
+    )
+
+
+def show_memory(space: ts.Space, crops: tuple[int, ...]) -> None:
+    """Training steps with SGD, by crop, clips and precision."""
+    rows = [
+        {
+            "pixels": crop,
+            "clips": clips,
+            **{policy: memory.of_training(space, clips, crop, policy).gigabytes for policy in memory.BYTES},
+        }
+        for crop in crops
+        for clips in CLIPS
+    ]
+    weights = memory.of_training(space, 1).weights / 1e9
+    if JSON.value:
+        process = memory.PROCESS / 1e9
+        print(
+            json.dumps({"genotype": space.name, "weights_gb": weights, "process_gb": process, "rows": rows}, indent=2)
+        )
+        return
+    console.table(
+        f"{space.name}: GB of a training step with SGD, {space.frames} frames; "
+        f"{weights:.3f} of it are weights, gradients and momentum",
+        ["crop, pixels", "clips per replica or microbatch", *memory.BYTES],
+        [[row["pixels"], row["clips"], *(f"{row[policy]:.2f}" for policy in memory.BYTES)] for row in rows],
+    )
+    console.say(
+        f"On a processor, TensorFlow itself takes {memory.PROCESS / 1e9:.1f} GB more; Adam, four bytes a weight."
     )
 
 

@@ -10,7 +10,16 @@ import absl.logging
 from absl import app, flags
 
 from tsnet_tf import console, filesystems, interruption, paths, setting_mistakes, settings
-from tsnet_tf.errors import NoSpace, TryAgain, UserError, denied, lost_worker, no_space, raised_in_graph
+from tsnet_tf.errors import (
+    NoSpace,
+    TryAgain,
+    UserError,
+    denied,
+    lost_worker,
+    no_space,
+    out_of_memory,
+    raised_in_graph,
+)
 from tsnet_tf.settings import Settings
 
 
@@ -174,6 +183,13 @@ def run(
             if no_space(error):
                 print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
                 sys.exit(NoSpace.exit_code)
+            if out_of_memory(error):
+                print(
+                    "error: expected work that fits into the device's memory, found work that does not; smaller "
+                    "batches take less (evaluation.batch_size, batch_size)",
+                    file=sys.stderr,
+                )
+                sys.exit(UserError.exit_code)
             if denied(error):
                 print(f"error: expected files that may be read and written, found: {_one_line(error)}", file=sys.stderr)
                 sys.exit(UserError.exit_code)

@@ -42,6 +42,12 @@ def no_space(error: BaseException) -> bool:
     return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error``, of TensorFlow or XLA, says that a device's memory does not suffice."""
+    said = ("OOM when allocating", "Out of memory", "out of memory", "failed to allocate memory")
+    return type(error).__module__.startswith("tensorflow") and any(text in str(error) for text in said)
+
+
 def denied(error: BaseException) -> bool:
     """Whether ``error``, of Python or of TensorFlow, says that something may not be written or read."""
     if isinstance(error, OSError):

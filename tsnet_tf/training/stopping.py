@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, lost_worker, no_space
+from tsnet_tf.errors import NoSpace, NotFinite, TryAgain, UserError, lost_worker, no_space, out_of_memory
 from tsnet_tf.interruption import AGAIN
 
 
@@ -63,6 +63,12 @@ def foreseen(error: Exception, title: str, last_good: str | None) -> UserError |
     """What a person should read of an error that ended the loop; None if nobody foresaw it."""
     if no_space(error):
         return NoSpace(f"{title}: the disk is full; {said(last_good)}; make room and {AGAIN}")
+    if out_of_memory(error):
+        return UserError(
+            f"{title}: expected a step that fits into the device's memory, found one that does not: raise microbatches "
+            "(train.microbatches, joint.microbatches), lower batch_size, or set precision.policy = 'mixed_bfloat16' "
+            f"(bin/complexity.py --memory says what they need); {said(last_good)}"
+        )
     if lost_worker(error):
         return TryAgain(f"{title}: another worker is gone; {said(last_good)}; {AGAIN}, on every worker")
     return None
