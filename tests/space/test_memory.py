@@ -34,5 +34,5 @@ def test_as_measured(batch, frames, crop, gigabytes):
 
 
 def test_unknown_policy_is_refused():
-    with pytest.raises(UserError, match="policy: expected float32 or mixed_bfloat16, found 'float8'"):
+    with pytest.raises(UserError, match="policy: expected float32 or mixed_bfloat16 or mixed_float16, found 'float8'"):
         memory.of_training(genotype.load("x3d_s"), 1, policy="float8")

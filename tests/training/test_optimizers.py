@@ -165,3 +165,51 @@ def test_gradient_that_is_not_finite_changes_nothing_and_is_counted(bad, in_grap
     assert (int(optimizer.skipped), int(optimizer.skipped_at), int(optimizer.iterations)) == (2, 2, 3)
     apply(tf.constant([1.0, 1.0]), tf.constant([1.0]))
     assert all((found != expected).any() for found, expected in zip(state()[:2], before[:2], strict=True))
+
+
+def scaled():
+    """A weight and plain gradient descent with a rate of 1, whose losses are scaled."""
+    weight = keras.Variable([1.0])
+    optimizer = fused_optimizers.SGD(1.0)
+    optimizer.scale_losses()
+    optimizer.build([weight])
+    return optimizer, weight
+
+
+def test_a_scaled_loss_moves_a_weight_as_the_loss_does():
+    """The loss 0.25 w: its gradient comes 32,768 times as large, and 0.25 is taken off."""
+    optimizer, weight = scaled()
+    with tf.GradientTape() as tape:
+        loss = optimizer.scale_loss(0.25 * weight[0])
+    assert float(loss) == 0.25 * 32768
+    optimizer.apply(tape.gradient(loss, [weight.value]), [weight])
+    assert np.array(weight).tolist() == [0.75] and float(optimizer.loss_scale) == 32768
+
+
+def test_a_gradient_that_is_not_finite_halves_the_scale():
+    optimizer, weight = scaled()
+    optimizer.apply([tf.constant([np.inf])], [weight])
+    assert np.array(weight).tolist() == [1.0] and float(optimizer.loss_scale) == 16384 and int(optimizer.skipped) == 0
+    optimizer.loss_scale.assign(1.0)  # nothing is left to halve: the gradient itself is too large
+    optimizer.apply([tf.constant([np.inf])], [weight])
+    assert float(optimizer.loss_scale) == 1 and int(optimizer.skipped) == 1 and int(optimizer.skipped_at) == 2
+
+
+def test_the_scale_doubles_after_2000_finite_updates():
+    optimizer, weight = scaled()
+    optimizer._finite_updates.assign(1998)
+    scales = []
+    for _ in range(3):
+        optimizer.apply([tf.zeros([1])], [weight])
+        scales.append(float(optimizer.loss_scale))
+    assert scales == [32768, 65536, 65536] and int(optimizer._finite_updates) == 1
+
+
+def test_losses_are_scaled_for_float16_alone():
+    for policy, scales in (("mixed_float16", True), ("mixed_bfloat16", False), ("float32", False)):
+        network = keras.Sequential([keras.layers.Dense(1)])
+        network.build((None, 1))
+        network.dtype_policy = keras.DTypePolicy(policy)
+        optimizer = fused_optimizers.Adam(0.1)
+        fused_optimizers.build_for(optimizer, network)
+        assert (optimizer.loss_scale is not None) == scales

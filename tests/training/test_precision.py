@@ -1,4 +1,4 @@
-"""bfloat16 is for computing only, and a small problem is learnt as well with it."""
+"""Narrow numbers are for computing only, and a small problem is learnt as well with them."""
 
 import keras
 import numpy as np
@@ -46,7 +46,9 @@ def test_policy_ends_with_the_context():
 
 
 def test_unknown_policy_is_refused():
-    with pytest.raises(UserError, match="precision.policy: expected float32 or mixed_bfloat16, found 'float16'"):
+    with pytest.raises(
+        UserError, match="precision.policy: expected one of float32, mixed_bfloat16, mixed_float16; found 'float16'"
+    ):
         with precision("float16"):
             pass
 
@@ -55,7 +57,7 @@ def test_unknown_policy_is_refused():
 def accuracies():
     """Policy to the accuracy on new clips after training."""
     found = {}
-    for policy in ("float32", "mixed_bfloat16"):
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         keras.utils.set_random_seed(0)
         with precision(policy):
             network = TwoStreamModel(smallest(SPACE), branch_gamma=1.0)
@@ -71,7 +73,7 @@ def accuracies():
 
 
 @pytest.mark.slow
-def test_a_small_problem_is_learnt_with_both(accuracies):
+def test_a_small_problem_is_learnt_with_all(accuracies):
     assert min(accuracies.values()) >= 15 / 16
 
 

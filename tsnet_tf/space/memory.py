@@ -13,7 +13,7 @@ from tsnet_tf.space.two_stream import Space
 
 KEPT = 2.6  # numbers, for each that a convolution, product or layer puts out
 PROCESS = 1.33e9  # bytes that TensorFlow, its graph and its threads take on a processor
-BYTES = {"float32": 4, "mixed_bfloat16": 2}  # of a feature; weights have 4 always
+BYTES = {"float32": 4, "mixed_bfloat16": 2, "mixed_float16": 2}  # of a feature; weights have 4 always
 STATE = {"sgd": 1, "adam": 2}  # numbers that an optimizer keeps for every weight
 
 
@@ -39,7 +39,7 @@ def of_training(
       genotype: a space with one candidate for every variable.
       batch: clips per replica, or per microbatch.
       resolution: side of the crop; default the genotype's own.
-      policy: "float32" or "mixed_bfloat16".
+      policy: of `tsnet_tf.training.precision.precision`.
       optimizer: "sgd" or "adam".
 
     Raises:

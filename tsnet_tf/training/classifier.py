@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.training.accumulation import microbatch, one_after_another
+from tsnet_tf.training.fused_optimizers import build_for
 
 
 class Classifier(keras.Model):
@@ -27,8 +28,8 @@ class Classifier(keras.Model):
 
     def compile(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool = False, **kwargs) -> None:
         """Sets the optimizer."""
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        optimizer.build(self.network.trainable_variables)
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, auto_scale_loss=False, **kwargs)
+        build_for(optimizer, self.network)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -4,10 +4,17 @@ Keras writes an update out in small operations, and evaluates the learning rate'
 decays: 47 operations for each of a supernet's several hundred weights, which take longer to trace than the network.
 The results are the same, with two exceptions. An update whose gradient is not finite is left out, and counted. Under a
 strategy, gradients are clipped after they have been summed, where Keras clips what each replica has found by itself.
+
+Where features are float16, losses are multiplied by a number that follows the gradients: half of it whenever one is not
+finite, twice as much after 2,000 updates that were (Micikevicius et al., "Mixed Precision Training"). Such an update is
+left out too, but counts only when the number is 1 already.
 """
 
 import keras
 import tensorflow as tf
+
+
+LARGEST_SCALE, FINITE_UPDATES = 2.0**15, 2000  # at the start; until it doubles
 
 
 class _Fused:
@@ -16,15 +23,27 @@ class _Fused:
     Attributes:
       skipped: how many updates were left out, int64.
       skipped_at: the first of them, counted from 1, int64.
+      loss_scale: what losses are multiplied by, float32; None unless `scale_losses` was called.
     """
 
     def __init__(self, learning_rate, *, decay: float = 0.0, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.decay = decay  # not Keras's weight_decay, which has a pass of its own over the weights
         self._condition: tf.Tensor | None = None
+        self.loss_scale: keras.Variable | None = None
         counter = {"shape": (), "dtype": "int64", "aggregation": "only_first_replica"}
         self.skipped = self.add_variable(name="skipped", **counter)
         self.skipped_at = self.add_variable(name="skipped_at", **counter)
+
+    def scale_losses(self) -> None:
+        """Has losses multiplied before gradients are taken, which are divided by the same number: before `build`."""
+        state = {"shape": (), "aggregation": "only_first_replica"}
+        start = keras.initializers.Constant(LARGEST_SCALE)
+        self.loss_scale = self.add_variable(name="loss_scale", dtype="float32", initializer=start, **state)
+        self._finite_updates = self.add_variable(name="finite_updates", dtype="int64", **state)
+
+    def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
+        return loss if self.loss_scale is None else loss * tf.convert_to_tensor(self.loss_scale)
 
     def build(self, variables: list[keras.Variable]) -> None:
         super().build(variables)
@@ -45,6 +64,9 @@ class _Fused:
     def _backend_apply_gradients(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
         values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in variables]
         summed = [gradient for gradient, _ in self._all_reduce_sum_gradients(zip(gradients, values, strict=True))]
+        if self.loss_scale is not None:
+            inverse = 1.0 / tf.convert_to_tensor(self.loss_scale)
+            summed = [gradient * tf.cast(inverse, gradient.dtype) for gradient in summed]
         norm = tf.linalg.global_norm(summed)  # not finite if any gradient is not
         if self.global_clipnorm:
             summed, _ = tf.clip_by_global_norm(summed, self.global_clipnorm, use_norm=norm)
@@ -68,11 +90,22 @@ class _Fused:
 
         def update() -> None:
             self._distributed_tf_update_step(distribution, gradients_and_variables, scalars)
+            if self.loss_scale is not None:
+                count = self._finite_updates + 1
+                doubles = count == FINITE_UPDATES
+                self.loss_scale.assign(tf.where(doubles, 2.0 * self.loss_scale, self.loss_scale))
+                self._finite_updates.assign(tf.where(doubles, 0, count))
 
         def skip() -> None:
-            first = wanted & (self.skipped == 0)
+            counted = wanted
+            if self.loss_scale is not None:
+                counted = wanted & (self.loss_scale <= 1.0)
+                halved = tf.maximum(self.loss_scale / 2.0, 1.0)
+                self.loss_scale.assign(tf.where(wanted, halved, self.loss_scale))
+                self._finite_updates.assign(tf.where(wanted, 0, self._finite_updates))
+            first = counted & (self.skipped == 0)
             self.skipped_at.assign(tf.where(first, self._iterations + 1, self.skipped_at))
-            self.skipped.assign_add(tf.cast(wanted, self.skipped.dtype))
+            self.skipped.assign_add(tf.cast(counted, self.skipped.dtype))
 
         tf.cond(finite & wanted, update, skip)
 
@@ -87,6 +120,13 @@ class _Fused:
             momentum = tf.minimum((1.0 + step) / (10.0 + step), self.ema_momentum)
             average = self._model_variables_moving_average[index].value
             average.assign(momentum * average + (1.0 - momentum) * variable)
+
+
+def build_for(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
+    """Builds ``optimizer`` for the weights of ``network``, with scaled losses if its features are float16."""
+    if network.compute_dtype == "float16" and isinstance(optimizer, _Fused):
+        optimizer.scale_losses()
+    optimizer.build(network.trainable_variables)
 
 
 class SGD(_Fused, keras.optimizers.SGD):
