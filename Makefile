@@ -6,7 +6,10 @@ SEED ?= 0
 
 VENV := .venv
 PY := $(VENV)/bin/python
-READY := $(VENV)/.ready
+# make ... GPU=1 installs the CUDA libraries too, 3 GB more.
+GPU ?=
+ON_GPU := $(filter-out 0,$(GPU))
+READY := $(VENV)/.ready$(if $(ON_GPU),_gpu)
 MOTION_READY := $(VENV)/.motion
 
 # The tested set of versions was frozen on 3.11; the interpreter must also be able to make virtual environments.
@@ -18,9 +21,10 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3; do \
 unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_NO_COMPILE
 
+comma := ,
 # uv installs in half the time; where it cannot be had, pip does.
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-input
-WHAT := -c constraints.txt -e ".[dev]"
+WHAT := -c constraints.txt -e ".[dev$(if $(ON_GPU),$(comma)gpu)]"
 INSTALL = { $(PIP) uv 2>/dev/null && $(VENV)/bin/uv pip install -q --compile-bytecode --python $(PY) $(WHAT); } || \
   $(PIP) --compile $(WHAT)
 
@@ -33,6 +37,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 help:
 	@echo "make demo       a whole progressive search on generated videos"
 	@echo "                (make demo SEED=1 RUN=runs/demo_seed1: another seed, another run folder)"
+	@echo "                (make demo GPU=1: with the CUDA libraries for an NVIDIA GPU, as all that follows)"
 	@echo "make motion-data  films a simulated robot (Meta-World) and prepares the records: half an hour"
 	@echo "make images     the pictures in README.md, from the demo's run folder (needs chromium)"
 	@echo "make chaos      kills the demo at random moments and compares the end with an undisturbed run: an hour"
@@ -51,7 +56,7 @@ $(READY): setup.py constraints.txt
 	  echo "error: expected Python 3.10 to 3.12 with venv on the PATH, found none (or: make PYTHON=/path/to/python)" >&2; \
 	  exit 2; \
 	fi; \
-	echo "Setting up $(VENV) with $$($$python --version): downloads about 1 GB, once, some minutes ..."; \
+	echo "Setting up $(VENV) with $$($$python --version): downloads about $(if $(ON_GPU),4,1) GB, once, some minutes ..."; \
 	$$python -m venv $(VENV)
 	@$(INSTALL)
 	@touch $@

@@ -16,7 +16,7 @@ setup(
         # The last release links against TensorFlow 2.17: on newer ones, s3:// paths do not work.
         "tensorflow-io>=0.37",
         "tf-models-official>=2.17",
-        # 3.8 brought the fixes for `scale_loss` and custom train steps under distribution strategies.
+        # 3.10 brought variables that replicas keep by themselves.
         "keras>=3.10",
         "absl-py>=1.4",
         "gin-config>=0.5",
@@ -31,6 +31,8 @@ setup(
         "scipy>=1.11",
     ],
     extras_require={
+        # The CUDA libraries that TensorFlow's wheel was built for; the driver alone has to be there.
+        "gpu": ["tensorflow[and-cuda]>=2.17,<2.21"],
         # What bin/benchmark.py --against=pytorch compares with.
         "bench": ["torch==2.13.0", "pytorchvideo>=0.1.5"],
         # What bin/make_motion_videos.py films: the tasks and experts (MIT), and the simulator (Apache 2.0).

@@ -13,7 +13,6 @@ left out too, but counts only when the number is 1 already.
 import keras
 import tensorflow as tf
 
-
 LARGEST_SCALE, FINITE_UPDATES = 2.0**15, 2000  # at the start; until it doubles
 
 
