@@ -147,3 +147,18 @@ def test_a_tensorflow_io_that_does_not_fit_is_told(monkeypatch, found):
     monkeypatch.setitem(sys.modules, "tensorflow_io", tf if found.startswith("one") else None)
     with pytest.raises(UserError, match=f"expected a tensorflow-io that fits TensorFlow {tf.__version__}.* {found}"):
         filesystems.load_for("s3://bucket/data")
+
+
+def test_what_a_store_refuses_is_one_line_of_its_own_words(monkeypatch):
+    """As Google's store answers somebody whom it does not know; no store is asked here."""
+    import tensorflow as tf
+
+    said = "Error executing an HTTP request: HTTP response code 401\nAnonymous caller does not have access"
+
+    def refuse(path, mode):
+        raise tf.errors.PermissionDeniedError(None, None, said)
+
+    monkeypatch.setattr(tf.io.gfile, "GFile", refuse)
+    expected = "--workdir: expected a path that can be written, found 'gs://bucket/runs': Error .* 401 Anonymous"
+    with pytest.raises(UserError, match=expected):
+        filesystems.check_can_be_written("gs://bucket/runs", "--workdir")
