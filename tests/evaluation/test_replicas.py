@@ -83,16 +83,17 @@ def folder(tmp_path_factory, write_records):
 
 
 @pytest.fixture(scope="module")
-def one_process(programs, folder):
-    """The outcomes of one device, two and three replicas."""
-    runs = [("one_device", 1, [10]), ("mirrored", 2, [3, 16]), ("mirrored", 3, [1, 3])]
-    return outcomes(programs.start(PROGRAM, json.dumps([str(folder), runs])))
+def mirrored(programs, folder):
+    """The outcomes of one device, two and three replicas; a process has replicas of one number only."""
+    both = [[("one_device", 1, [10]), ("mirrored", 2, [3, 16])], [("mirrored", 3, [1, 3])]]
+    processes = [programs.start(PROGRAM, json.dumps([str(folder), runs])) for runs in both]
+    return [outcome for process in processes for outcome in outcomes(process)]
 
 
 @pytest.fixture(scope="module")
-def alone(one_process):
+def alone(mirrored):
     """The results on one device, with the checkpoint's BN statistics and with precise ones."""
-    replicas, results = one_process[0]
+    replicas, results = mirrored[0]
     assert replicas == 1 and [one["result"]["videos"] for one in results] == [5, 5]
     assert not np.allclose(results[0]["probabilities"], results[1]["probabilities"], atol=1e-3)
     return results
@@ -115,8 +116,8 @@ def same(found, alone):
 
 
 @pytest.mark.parametrize("replicas", [2, 3])
-def test_mirrored_replicas(one_process, alone, replicas):
-    found_replicas, results = one_process[replicas - 1]
+def test_mirrored_replicas(mirrored, alone, replicas):
+    found_replicas, results = mirrored[replicas - 1]
     assert found_replicas == replicas
     all_same(results, alone)
 
