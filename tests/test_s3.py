@@ -154,3 +154,18 @@ def test_a_tensorflow_io_that_does_not_fit_is_told(monkeypatch, found):
     monkeypatch.setitem(sys.modules, "tensorflow_io", tf if found.startswith("one") else None)
     with pytest.raises(UserError, match=f"expected a tensorflow-io that fits TensorFlow {tf.__version__}.* {found}"):
         filesystems.load_for("s3://bucket/data")
+
+
+def test_what_can_be_written_elsewhere_is_tried_and_left_as_it_was():
+    """In TensorFlow's file system in memory; and in one that it does not have."""
+    import tensorflow as tf
+
+    filesystems.check_can_be_written("ram://checked/run", "--workdir")
+    assert not tf.io.gfile.exists("ram://checked/run") and not tf.io.gfile.glob("ram://checked/*")
+    said = "--output: expected a path that can be written, found 'nowhere://bucket/x': File system scheme 'nowhere'"
+    with pytest.raises(UserError, match=said):
+        filesystems.check_can_be_written("nowhere://bucket/x", "--output")
+    tf.io.gfile.makedirs("ram://checked/run")
+    with tf.io.gfile.GFile("ram://checked/run/summary.json", "w") as file:
+        file.write("{}")
+    filesystems.check_can_be_written("ram://checked/run", "--workdir", unless="summary.json")
