@@ -107,7 +107,7 @@ def test_a_search_that_is_killed_and_run_again_ends_as_the_one_that_was_not(tiny
     search = ("search.py", *tiny_demo.flags("dense_fusion"), f"--previous={tiny_demo.folder}/sparse")
     workdir = tmp_path / "dense_fusion"
     killed = programs.start(*search, f"--workdir={workdir}")
-    while not (workdir / "checkpoints" / "ckpt-2.index").exists():
+    while not (workdir / "checkpoints" / "ckpt-1.index").exists():
         assert killed.poll() is None, killed.stderr
         time.sleep(0.05)
     killed.signal(signal.SIGKILL)

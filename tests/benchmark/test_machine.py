@@ -20,10 +20,14 @@ def test_what_goes_wrong_there_is_said_here():
         in_fresh_process(divmod, 7, 0)
 
 
-@pytest.mark.slow
-def test_a_small_training_step_and_a_small_joint_step_are_measured_there():
+@pytest.mark.nightly
+def test_a_training_step_is_measured_there():
     found = in_fresh_process(growth.training, 1, 2, 32, 0.5)
     assert found["seconds"] > 0 and found["gigabytes"] > 0.1
+
+
+@pytest.mark.slow
+def test_a_small_joint_step_is_measured_there():
     space = table1(
         depths=((1,),), sparse_width=0.25, resolution=16, sparse_frames=2, dense_frames=8, hidden=16, classes=5
     )

@@ -12,7 +12,7 @@ from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.training import run_folder
 
-MARKS = {"x3d_xs": (), "auto_tsnet_s": (pytest.mark.slow,)}  # one of each kind; all others are larger
+MARKS = {"x3d_xs": ()}  # all others are larger
 
 
 @pytest.mark.parametrize(
