@@ -63,7 +63,7 @@ $(READY): setup.py constraints.txt
 
 demo: $(READY)
 	@$(PY) bin/make_demo_videos.py --output=$(RUN)/videos
-	@$(PY) bin/prepare_data.py --annotations=$(RUN)/videos/annotations.csv --short_side=32 --output=$(RUN)/data
+	@$(PY) bin/prepare_data.py --annotations=$(RUN)/videos/annotations.csv --short_side=48 --output=$(RUN)/data
 	@$(PY) bin/progressive.py --gin_file=gin/demo.gin --workdir=$(RUN) \
 	  --gin_bindings="seed = $(SEED)" --gin_bindings="data_dir = '$(RUN)/data'"
 	@$(PY) bin/export.py --workdir=$(RUN)/train --output=$(RUN)/saved_model

@@ -119,7 +119,8 @@ FILES += (
     "data/mine/manifest.json",
     "DIR/a.mp4",
 )
-FILES += ("runs/demo/videos/annotations.csv", "runs/a/predictions/test_10-center.npz")
+FILES += tuple(f"runs/{data}/videos/annotations.csv" for data in ("demo", "graded", "motion"))
+FILES += ("runs/a/predictions/test_10-center.npz",)
 FILES += ("runs/b/predictions/test_10-center.npz", "runs/demo_seed1/a", "runs/demo_seed2/a", "clips/a.mp4")
 
 

@@ -162,3 +162,18 @@ def test_what_a_store_refuses_is_one_line_of_its_own_words(monkeypatch):
     expected = "--workdir: expected a path that can be written, found 'gs://bucket/runs': Error .* 401 Anonymous"
     with pytest.raises(UserError, match=expected):
         filesystems.check_can_be_written("gs://bucket/runs", "--workdir")
+
+
+def test_what_can_be_written_elsewhere_is_tried_and_left_as_it_was():
+    """In TensorFlow's file system in memory; and in one that it does not have."""
+    import tensorflow as tf
+
+    filesystems.check_can_be_written("ram://checked/run", "--workdir")
+    assert not tf.io.gfile.exists("ram://checked/run") and not tf.io.gfile.glob("ram://checked/*")
+    said = "--output: expected a path that can be written, found 'nowhere://bucket/x': File system scheme 'nowhere'"
+    with pytest.raises(UserError, match=said):
+        filesystems.check_can_be_written("nowhere://bucket/x", "--output")
+    tf.io.gfile.makedirs("ram://checked/run")
+    with tf.io.gfile.GFile("ram://checked/run/summary.json", "w") as file:
+        file.write("{}")
+    filesystems.check_can_be_written("ram://checked/run", "--workdir", unless="summary.json")

@@ -68,7 +68,7 @@ WORKDIR = DEFINE_path("workdir", None, "Run folder: everything this run writes g
 flags.disclaim_key_flags()  # what is defined with the functions above is the binaries' own
 
 SHARED_FLAGS = (GIN_FILE, GIN_BINDINGS, WORKDIR, CONSOLE)
-_to_be_written: list[tuple[str, str]] = []  # paths beyond the local disk, and the flags they are of
+_to_be_written: list[tuple[str, str, str | None]] = []  # paths beyond the local disk, as for `need_writable`
 
 
 def need(flag: flags.FlagHolder, value: str) -> None:
@@ -105,13 +105,11 @@ def need_writable(flag: flags.FlagHolder, *, default: str | None = None, unless:
       default: the folder that is written without it.
       unless: a file in it that says that there is nothing left to do.
     """
-    path = flag.value or default
-    if unless and paths.is_local(path) and os.path.isfile(os.path.join(path, unless)):
-        return
-    if paths.is_local(path):
-        paths.check_folder_can_be_written(path, f"--{flag.name}")
-    else:
-        _to_be_written.append((path, f"--{flag.name}"))
+    path, what = flag.value or default, f"--{flag.name}"
+    if not paths.is_local(path):
+        _to_be_written.append((path, what, unless))
+    elif not unless or not os.path.isfile(os.path.join(path, unless)):
+        paths.check_folder_can_be_written(path, what)
 
 
 def silence_libraries() -> None:
@@ -169,8 +167,8 @@ def run(
             if apply_settings:
                 settings.apply(read)
             filesystems.load_for(*sys.argv)
-            for path, flag in _to_be_written:
-                filesystems.check_can_be_written(path, flag)
+            for path, what, unless in _to_be_written:
+                filesystems.check_can_be_written(path, what, unless)
             main(*given)
         except UserError as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)

@@ -43,12 +43,13 @@ def load_for(*texts: str) -> None:
     _loaded = True
 
 
-def check_can_be_written(path: str, what: str) -> None:
+def check_can_be_written(path: str, what: str, unless: str | None = None) -> None:
     """Tries whether files can be written below ``path``, on whatever file system, and removes what it has written.
 
     Args:
       path: of a folder, which need not be there.
       what: such as "--output", for the message.
+      unless: a file in it that says that there is nothing left to write.
 
     Raises:
       UserError: they cannot.
@@ -57,6 +58,8 @@ def check_can_be_written(path: str, what: str) -> None:
 
     probe = f"{path.rstrip('/')}.{uuid.uuid4().hex}.tmp"
     try:
+        if unless and tf.io.gfile.exists(f"{path.rstrip('/')}/{unless}"):
+            return
         with tf.io.gfile.GFile(probe, "wb") as file:
             file.write(b"tsnet_tf")
         tf.io.gfile.remove(probe)

@@ -20,7 +20,9 @@ def by_definition(layer, x, channels, nodes):
     for clip in x.astype(np.float64):
         positions = clip.reshape(-1, channels)
         reduced = positions @ weight(layer.to_states.kernel, channels, states) + weight(layer.to_states.bias, states)
-        assignment = positions @ weight(layer.to_nodes.kernel, channels, nodes) + weight(layer.to_nodes.bias, nodes)
+        assignment = positions @ weight(layer.to_assignments.kernel, channels, nodes)
+        assignment += weight(layer.to_assignments.bias, nodes)
+        assignment /= np.sqrt((assignment**2).mean(axis=0))  # per node
         graph = reduced.T @ assignment / len(positions)  # [states, nodes]
         passed = graph @ weight(layer.node_conv.kernel, nodes, nodes) + weight(layer.node_conv.bias, nodes)
         graph = np.maximum(graph + passed, 0.0)
@@ -48,23 +50,23 @@ def test_equals_its_definition(rows, clips, randomized, widened, batch, height, 
 
 def test_by_hand():
     # Two positions of one channel, 1 and 3; one node with two states.
-    # States (x, 2x + 1): (1, 3) and (3, 7); assignments 2x - 1: 1 and 5.
-    # V = (1 + 15) / 2 = 8 and (3 + 35) / 2 = 19; plus V / 2 + 1: 13 and 29.5; states once and twice: 13 and 59.
-    # Back: (13, 59) and (65, 295); first state minus a fifth of the second: 1.2 and 6.
-    # BN with mean 1, variance 4, gamma 2, beta 0.5: 0.7 and 5.5; plus the input: 1.7 and 8.5.
+    # States (x, 2x + 1): (1, 3) and (3, 7); assignments 3x - 2: 1 and 7, their mean square 25: 0.2 and 1.4.
+    # V = (0.2 + 4.2) / 2 = 2.2 and (0.6 + 9.8) / 2 = 5.2; plus V / 2 + 1: 4.3 and 8.8; states once and twice: 4.3
+    # and 17.6. Back: (0.86, 3.52) and (6.02, 24.64); first state plus a tenth of the second: 1.212 and 8.484.
+    # BN with mean 1, variance 4, gamma 2, beta 0.5: 0.712 and 7.984; plus the input: 1.712 and 10.984.
     layer = GloRe(1, 1, 1)
     layer.to_states.kernel.assign([[1.0, 2.0]])
     layer.to_states.bias.assign([0.0, 1.0])
-    layer.to_nodes.kernel.assign([[2.0]])
-    layer.to_nodes.bias.assign([-1.0])
+    layer.to_assignments.kernel.assign([[3.0]])
+    layer.to_assignments.bias.assign([-2.0])
     layer.node_conv.kernel.assign([[0.5]])
     layer.node_conv.bias.assign([1.0])
     layer.state_conv.kernel.assign([[1.0, 0.0], [0.0, 2.0]])
-    layer.extend.kernel.assign([[1.0], [-0.2]])
+    layer.extend.kernel.assign([[1.0], [0.1]])
     for weight, value in zip(layer.norm.weights, (2.0, 0.5, 1.0, 4.0 - 1e-4), strict=True):
         weight.assign([value])
     y = layer(np.array([1, 3], np.float32)[None, None, :, None], channels=1, nodes=1, on=True)
-    np.testing.assert_allclose(y[0, 0, :, 0], [1.7, 8.5], rtol=1e-5)
+    np.testing.assert_allclose(y[0, 0, :, 0], [1.712, 10.984], rtol=1e-5)
 
 
 @pytest.mark.parametrize("execution", ["slice", "mask"])
@@ -80,3 +82,22 @@ def test_starts_as_the_identity():
     x = np.random.default_rng(3).normal(size=(2 * FRAMES, 3, 2, CHANNELS)).astype(np.float32)
     y = GloRe(FRAMES, CHANNELS, NODES)(x, channels=CHANNELS, nodes=NODES, on=True, training=True)
     np.testing.assert_array_equal(y, x)
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0, 1000.0])
+def test_is_of_the_first_degree_in_its_input(randomized, factor):
+    """Features ten times as large give ten times as much, where the public GloRe's give a thousand times as much."""
+    layer = randomized(GloRe(FRAMES, CHANNELS, NODES))
+    for part in (layer.to_states, layer.to_assignments, layer.node_conv):
+        part.bias.assign(np.zeros(part.bias.shape))
+    for weight, value in zip(layer.norm.weights, (1.0, 0.0, 0.0, 1.0 - 1e-4), strict=True):  # it leaves all as it is
+        weight.assign(np.full(weight.shape, value))
+    x = np.random.default_rng(4).normal(size=(2 * FRAMES, 3, 2, CHANNELS)).astype(np.float32)
+    once, larger = (layer(g, channels=CHANNELS, nodes=NODES, on=True) - g for g in (x, np.float32(factor) * x))
+    np.testing.assert_allclose(larger, factor * once, rtol=5e-3, atol=1e-3 * factor)
+
+
+def test_weights_of_before_have_another_name():
+    """Assignments that were not divided mean something else: their checkpoints must not be taken for these."""
+    names = {variable.path.split("/")[-2] for variable in GloRe(FRAMES, CHANNELS, NODES, name="glore").weights}
+    assert names == {f"glore_{part}" for part in ("states", "assignments", "node_conv", "state_conv", "extend", "norm")}

@@ -34,7 +34,7 @@ def every_part():
 @pytest.fixture(scope="module")
 def random_statistics(perturbed):
     def fill(model, clips):
-        """GloRe is cubic: statistics that have nothing to do with the features would make it overflow."""
+        """Statistics near those of the features, as any training leaves them."""
         norms = [layer for layer in perturbed(model)._flatten_layers() if isinstance(layer, BatchNorm)]
         for norm in norms:
             norm.momentum = 0.0

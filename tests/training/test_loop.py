@@ -131,6 +131,29 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(tmp_path, whole, stop_at)
     assert records(tmp_path) == whole[1]
 
 
+def test_several_steps_a_call_come_to_the_same(tmp_path, whole):
+    """Eight steps, reported every third: calls of two steps and one, and the weights of single steps."""
+    model = run(tmp_path, report_every=3, steps_per_call=2)
+    assert_alike(model, whole[0])
+    assert [line["step"] for line in records(tmp_path)] == [3, 6, 8]
+
+
+def test_a_call_has_a_step(tmp_path):
+    with pytest.raises(UserError, match="train_loop.steps_per_call: expected an integer from 1 on, found 0"):
+        run(tmp_path, steps_per_call=0)
+
+
+def test_what_other_workers_say_is_read_a_step_late(monkeypatch):
+    """A signal that has come with the third question ends the run at the fourth; nobody waits for an answer."""
+    strategy = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
+    monkeypatch.setattr(tf, "function", lambda function: lambda signals: signals)
+    received = []
+    stops = stopping.wanted(strategy, received)
+    assert [stops(), stops()] == [False, False]
+    received.append(signal.SIGTERM)
+    assert [stops(), stops()] == [False, True]
+
+
 def test_finished_run_is_left_as_it_is(tmp_path, whole):
     run(tmp_path)
     before = (tmp_path / "metrics.jsonl").read_bytes()

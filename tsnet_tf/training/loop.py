@@ -20,7 +20,7 @@ from tsnet_tf.training.strategy import of_chief
 
 
 class _Trainer(orbit.StandardTrainer):
-    """One call of ``model.train_step`` per step on every replica, as long as ``stops`` does not say otherwise."""
+    """``model.train_step`` on every replica, ``steps_per_call`` times a call, as long as ``stops`` does not say no."""
 
     def __init__(
         self,
@@ -31,22 +31,32 @@ class _Trainer(orbit.StandardTrainer):
         report_every: int,
         stops: Callable[[], bool],
         profiler: "_Profiler",
+        steps_per_call: int,
     ):
         super().__init__(dataset, orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False))
         self.steps_done, self.is_tracing = 0, False
         self._model, self._step, self._strategy = model, step, strategy
         self._report_every, self._stops, self._profiler = report_every, stops, profiler
+        # What the profiler is to see has to be a call of its own.
+        self._steps_per_call = 1 if profiler.wanted else steps_per_call
 
     def create_train_loop_fn(self) -> Callable:
         # Autograph would take seconds to find no control flow over tensors.
         train_step = tf.function(self.train_step, autograph=False)
+        train_steps = tf.function(self.train_steps, autograph=False)
 
         def loop(iterator, steps: tf.Tensor) -> None:
-            for _ in range(int(steps)):
+            left = int(steps)
+            while left:
                 if self._stops():
                     raise stopping.Stopped
-                self._profiler.run(train_step, iterator)
-                self.steps_done += 1
+                count = min(left, self._steps_per_call)
+                if self._steps_per_call == 1:
+                    self._profiler.run(train_step, iterator)
+                else:
+                    train_steps(iterator, tf.constant(count))
+                self.steps_done += count
+                left -= count
 
         return loop
 
@@ -62,6 +72,15 @@ class _Trainer(orbit.StandardTrainer):
         finally:
             self.is_tracing = False
 
+    def train_steps(self, iterator, count: tf.Tensor) -> None:
+        """``count`` steps in a loop of the graph: Python, and on several hosts the others, are asked once for all."""
+
+        def one(done: tf.Tensor) -> tf.Tensor:
+            self.train_step(iterator)
+            return done + 1
+
+        tf.while_loop(lambda done: done < count, one, [tf.constant(0)], parallel_iterations=1)
+
     def train_loop_end(self) -> dict[str, float]:
         # What was not measured at all has no mean, such as what says about alpha while it is frozen.
         means = [mean for mean in self._model.metrics if tf.convert_to_tensor(mean.count) > 0]
@@ -72,7 +91,7 @@ class _Profiler:
     """Traces the steps from ``first`` to ``last``, for TensorBoard's profiler."""
 
     def __init__(self, workdir: str, steps: tuple[int, int] | None, done: int):
-        self._folder, self._step = os.path.join(workdir, tensorboard.EVENTS), done
+        self._folder, self._step, self.wanted = os.path.join(workdir, tensorboard.EVENTS), done, steps is not None
         # What is already done cannot be traced any more.
         self._first, self._last = (max(steps[0], done + 1), steps[1]) if steps else (0, 0)
 
@@ -129,6 +148,7 @@ def train_loop(
     recorder: Recorder,
     pace: Pace,
     skipped_allowed: int = 0,
+    steps_per_call: int = 1,
 ) -> None:
     """Trains ``model``, from the latest checkpoint in ``workdir`` that can be read, if there is any.
 
@@ -143,6 +163,8 @@ def train_loop(
       recorder: what is written down under which title, where this process writes (`run_folder.start`).
       pace: how long, and how often to report and save.
       skipped_allowed: how many updates may be left out because a gradient is not finite, before the run stops.
+      steps_per_call: how many steps a device does before Python sees to signals and, on several hosts, asks the others:
+        more where a step is short. A profiled run does them one by one.
 
     Raises:
       NotFinite: a value or a gradient is not a number any more; the message names the step and the last checkpoint.
@@ -151,6 +173,8 @@ def train_loop(
       UserError: there are checkpoints, but none that can be read.
     """
     title = recorder.title
+    if not isinstance(steps_per_call, int) or steps_per_call < 1:
+        raise UserError(f"train_loop.steps_per_call: expected an integer from 1 on, found {steps_per_call!r}")
     # Resumption, in this order:
     # 1. Everything that training changes goes into one checkpoint: the step; weights, alpha, multiplier, the state of
     #    random numbers; both optimizers; and what has been measured since the last report.
@@ -196,7 +220,7 @@ def train_loop(
     several_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     stops = stopping.wanted(strategy, received)
     profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
-    trainer = _Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler)
+    trainer = _Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler, steps_per_call)
     with (
         console.progress(title, pace.steps, done) as bar,
         interruption.on_signal(receive),

@@ -28,7 +28,10 @@ def under_way(title: str, done: int, steps: int, last_good: str | None) -> str:
 
 
 def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[], bool]:
-    """Whether a signal has come: to this process or, so that all workers save the same step, to any of them."""
+    """Whether a signal has come: to this process or, so that all workers save the same step, to any of them.
+
+    What the others have is asked for with one step and read with the next, so that nobody waits for it.
+    """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return lambda: bool(received)
 
@@ -36,7 +39,13 @@ def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[]
     def sum_of_workers(signals: tf.Tensor) -> tf.Tensor:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: signals), axis=None)
 
-    return lambda: bool(sum_of_workers(tf.constant(float(len(received)))) > 0)
+    asked: list[tf.Tensor] = []
+
+    def any_has() -> bool:
+        asked.append(sum_of_workers(tf.constant(float(len(received)))))
+        return len(asked) > 1 and bool(asked.pop(0) > 0)
+
+    return any_has
 
 
 def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None) -> dict[str, int]:
