@@ -216,7 +216,7 @@ def test_report_of_the_same_runs(finished, tmp_path):
     report(str(tmp_path / "demo"))
     page = (tmp_path / "demo" / "report.html").read_text()
     drawn = tmp_path / "demo" / "report"
-    pictures = {path.stem for path in drawn.glob("*.png")}
+    pictures = {path.stem for path in drawn.glob("*.svg")}
     assert {"architecture_train", "film_strip_sparse", "trade_off", "confusion_train", "samples_train"} <= pictures
     assert "What is missing" not in page and page.count("candidates of sparse") == 0
     front = json.loads((finished / "sparse" / "front.json").read_text())
