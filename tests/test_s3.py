@@ -103,7 +103,8 @@ from tsnet_tf.training.strategy import strategy
 workers = strategy("multi_worker")
 own = 1.0 + workers.cluster_resolver.task_id
 total = tf.function(lambda: workers.reduce("SUM", workers.run(lambda: tf.constant(own)), axis=None))()
-tf.io.gfile.GFile(f"s3://bucket/sum{workers.cluster_resolver.task_id}", "w").write(str(float(total)))
+with tf.io.gfile.GFile(f"s3://bucket/sum{workers.cluster_resolver.task_id}", "w") as file:
+    file.write(str(float(total)))
 filesystems.leave(0)
 """
 

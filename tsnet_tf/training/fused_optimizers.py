@@ -93,7 +93,7 @@ class _Fused:
                 count = self._finite_updates + 1
                 doubles = count == FINITE_UPDATES
                 self.loss_scale.assign(tf.where(doubles, 2.0 * self.loss_scale, self.loss_scale))
-                self._finite_updates.assign(tf.where(doubles, 0, count))
+                self._finite_updates.assign(count * tf.cast(~doubles, count.dtype))
 
         def skip() -> None:
             counted = wanted
@@ -101,7 +101,7 @@ class _Fused:
                 counted = wanted & (self.loss_scale <= 1.0)
                 halved = tf.maximum(self.loss_scale / 2.0, 1.0)
                 self.loss_scale.assign(tf.where(wanted, halved, self.loss_scale))
-                self._finite_updates.assign(tf.where(wanted, 0, self._finite_updates))
+                self._finite_updates.assign(self._finite_updates * tf.cast(~wanted, tf.int64))
             first = counted & (self.skipped == 0)
             self.skipped_at.assign(tf.where(first, self._iterations + 1, self.skipped_at))
             self.skipped.assign_add(tf.cast(counted, self.skipped.dtype))
