@@ -52,6 +52,7 @@ def main(folder: str) -> None:
             raise UserError(f"expected sound records in '{folder}', found {faults} faults (see above)")
         console.say(f"verify: everything in {folder} is sound")
         return
+    dataset.check_splits({"--split": (SPLIT.value,)})
     output = OUTPUT.value or default_output(folder)
     found = inspection.summarize(dataset, RECORDS.value)
     drawn = data_pictures.draw_counts(found.labels, found.videos, found.rejected, os.path.join(output, "classes"))

@@ -15,6 +15,7 @@ from absl import flags
 
 from tsnet_tf import cli, paths
 from tsnet_tf.errors import UserError
+from tsnet_tf.export import formats
 
 SAVED_MODEL = cli.DEFINE_path("saved_model", None, "Folder written by bin/export.py.", of_a_model=True)
 VIDEO = cli.DEFINE_multi_path("video", "Video file, or a folder with videos in or below it; repeatable.")
@@ -33,6 +34,7 @@ def check() -> None:
         raise UserError(f"--video: expected a video file or a folder, found nothing at '{missing[0]}'")
     if PLOT.value:
         cli.need_writable(PLOT)
+    formats.check_saved_model(SAVED_MODEL.value)
 
 
 def main() -> None:

@@ -111,11 +111,21 @@ RUNS = (
 )
 RUNS += ("k400", "a", "b", "fast", "one_step_1", "one_step_1_train", "refined_1", "again")
 FILES = ("my.csv", "annotations.csv", "train.csv", "validate.csv", "test.csv", "labels.json", "train.json", "film.mp4")
-FILES += ("validation.json", "clip.mp4", "a.npz", "b.npz", "saved_model/saved_model.pb", "latency.json", "more/a.mp4")
+FILES += (
+    "validation.json",
+    "clip.mp4",
+    "a.npz",
+    "b.npz",
+    "saved_model/saved_model.pb",
+    "saved_model/assets/metadata.json",
+    "latency.json",
+    "more/a.mp4",
+)
 FILES += ("videos/a.mp4", "data/manifest.json", "records/manifest.json", "data/kinetics400/manifest.json")
 FILES += (
     "runs/demo/data/manifest.json",
     "runs/demo/saved_model/saved_model.pb",
+    "runs/demo/saved_model/assets/metadata.json",
     "data/mine/manifest.json",
     "DIR/a.mp4",
 )

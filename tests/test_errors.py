@@ -127,6 +127,11 @@ AT_ONCE = {
         ["--saved_model={here}", "--video={here}/gone.mp4"],
         "--video: expected a video file or a folder, found nothing at '{here}/gone.mp4'",
     ),
+    "prediction_without_a_model": (
+        "predict.py",
+        ["--saved_model={here}/gone", "--video={videos}"],
+        "--saved_model: expected a folder written by bin/export.py, found none at '{here}/gone'",
+    ),
     "precision_that_is_none": (
         "export.py",
         ["--workdir={unfinished}", "--output={here}/out", "--lite=int4"],

@@ -109,8 +109,8 @@ def test_protocols_equal_a_plain_computation(tmp_path, write_records, genotype, 
 
 def test_results_are_left_in_the_run_folder(dataset, brightness, tmp_path):
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
-    result = evaluation(brightness, ["dark", "light"], dataset, strategy, str(tmp_path), views="3-center")
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == result
+    result = evaluation(brightness, ["dark", "light"], dataset, strategy, str(tmp_path), views="3-Center")
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == result and result["views"] == "3-center"
     assert (result["missing"], result["repeated"], result["precise_bn_batches"]) == ([], [], 0)
     rows = list(csv.DictReader((tmp_path / "predictions" / "test_3-center.csv").open()))
     assert [row["video"] for row in rows] == ["a.mp4", "b.mp4", "c.mp4"]

@@ -21,6 +21,19 @@ def test_number_of_views(name, views):
     assert (named(name).views, named(name).name) == (views, name)
 
 
+@pytest.mark.parametrize(
+    "written, name",
+    [
+        ("10-Center", "10-center"),
+        ("10-LeftCenterRight", "10-left_center_right"),
+        ("10-leftcenterright", "10-left_center_right"),
+        ("10-Left_Center_Right", "10-left_center_right"),
+    ],
+)
+def test_papers_spelling_means_the_same(written, name):
+    assert named(written) == named(name) and named(written).name == name
+
+
 @pytest.mark.parametrize("name", ["3-middle", "0-center", "-1-center", "center", "ten-center", "", "²-center"])
 def test_unknown_protocol(name):
     said = f"views: expected CLIPS-center or CLIPS-left_center_right, such as 10-center; found '{name}'"

@@ -97,6 +97,17 @@ def test_is_of_the_first_degree_in_its_input(randomized, factor):
     np.testing.assert_allclose(larger, factor * once, rtol=5e-3, atol=1e-3 * factor)
 
 
+def test_blocks_one_after_the_other_stay_finite(randomized):
+    """Six blocks of the third degree are one of the 729th: features a hundred times as large would overflow."""
+    y = 100.0 * np.random.default_rng(5).normal(size=(2 * FRAMES, 3, 2, CHANNELS)).astype(np.float32)
+    for number in range(6):
+        layer = randomized(GloRe(FRAMES, CHANNELS, NODES, name=f"glore{number}"))
+        for weight, value in zip(layer.norm.weights, (1.0, 0.0, 0.0, 1.0), strict=True):
+            weight.assign(np.full(weight.shape, value))
+        y = layer(y, channels=CHANNELS, nodes=NODES, on=True)
+    assert np.isfinite(y).all()
+
+
 def test_weights_of_before_have_another_name():
     """Assignments that were not divided mean something else: their checkpoints must not be taken for these."""
     names = {variable.path.split("/")[-2] for variable in GloRe(FRAMES, CHANNELS, NODES, name="glore").weights}

@@ -6,7 +6,7 @@ from tsnet_tf import paths
 from tsnet_tf.errors import UserError
 
 PRECISIONS = ("float32", "float16", "int8")  # of LiteRT models
-SAVED_MODEL = "saved_model.pb"
+SAVED_MODEL, METADATA = "saved_model.pb", os.path.join("assets", "metadata.json")
 
 
 def check_output(output: str) -> None:
@@ -18,3 +18,15 @@ def check_output(output: str) -> None:
     is_something = paths.is_local(output) and os.path.lexists(output)
     if is_something and not os.path.isfile(os.path.join(output, SAVED_MODEL)):
         raise UserError(f"--output: expected a new folder or an earlier SavedModel, found something else in {output}")
+
+
+def check_saved_model(folder: str) -> None:
+    """Refuses a local ``folder`` that bin/export.py has not written.
+
+    Raises:
+      UserError: it has not.
+    """
+    if paths.is_local(folder) and not all(
+        os.path.isfile(os.path.join(folder, name)) for name in (SAVED_MODEL, METADATA)
+    ):
+        raise UserError(f"--saved_model: expected a folder written by bin/export.py, found none at '{folder}'")
