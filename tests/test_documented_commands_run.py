@@ -22,7 +22,7 @@ FEW = ["search.epochs = 1", "batch_size = 2", "joint.samples = 1", "search.recal
 
 def command(beginning, having=""):
     """The first command of the README that begins so."""
-    found = re.findall(r"^(?:\|[^|]*\| `)?(bin/[^`\n]+)", README.replace("\\\n", " "), re.M)
+    found = re.findall(r"^(?:\|[^|]*\| `)?(bin/[^`\n]+)", re.sub(r"\\\n\s*", " ", README), re.M)
     return shlex.split(next(one for one in found if one.startswith(beginning) and having in one))
 
 

@@ -96,7 +96,12 @@ def test_search_step_in_bfloat16_is_that_of_float32_but_for_rounding():
         with precision(policy):
             network = TwoStreamModel(space)
         model = SearchModel(
-            network, target=1e-3, samples=2, alpha_optimizer=fused_optimizers.Adam(0.1), cost_term="hinge"
+            network,
+            target=1e-3,
+            samples=2,
+            alpha_optimizer=fused_optimizers.Adam(0.1),
+            cost_term="hinge",
+            weight_gradient="importance",
         )
         model.compile(fused_optimizers.SGD(0.01, momentum=0.9))
         step = tf.function(model.train_step)

@@ -155,9 +155,10 @@ class TwoStreamModel(keras.Model):
     def _pixels(self, clips: tf.Tensor, frames: int) -> tf.Tensor:
         """Every so many-th frame of ``[batch, frames, h, w, 3]``, less the mean: ``[frames * batch, h, w, 3]``."""
         every = self.space.frames // frames
-        # The first of so many, not a stride or `tf.gather`: whole frames are copied, and GPUs know it for bytes.
-        shape = tf.concat([[-1, frames, every], tf.shape(clips)[2:]], 0)
-        taken = clips if every == 1 else tf.reshape(clips, shape)[:, :, 0]
+        # The first of so many as rows, not a stride or `tf.gather`: GPUs know it for bytes, and LiteRT five dimensions.
+        height, width = tf.shape(clips)[2], tf.shape(clips)[3]
+        rows = tf.reshape(clips, [-1, frames, every * height, width, 3])
+        taken = clips if every == 1 else rows[:, :, :height]
         # Turned before they are numbers: bytes are a quarter of them.
         frames_first = tf.transpose(taken, [1, 0, 2, 3, 4])
         flat = tf.reshape(frames_first, tf.concat([[-1], tf.shape(clips)[2:]], 0))

@@ -21,7 +21,8 @@ class _Fused:
 
     Attributes:
       skipped: how many updates were left out, int64.
-      skipped_at: the first of them, counted from 1, int64.
+      skipped_at: the first of them, counted from 1 over all calls, int64.
+      waited: how many calls of `apply_if` left no trace, int64.
       loss_scale: what losses are multiplied by, float32; None unless `scale_losses` was called.
     """
 
@@ -33,6 +34,7 @@ class _Fused:
         counter = {"shape": (), "dtype": "int64", "aggregation": "only_first_replica"}
         self.skipped = self.add_variable(name="skipped", **counter)
         self.skipped_at = self.add_variable(name="skipped_at", **counter)
+        self.waited = self.add_variable(name="waited", **counter)
 
     def scale_losses(self) -> None:
         """Has losses multiplied before gradients are taken, which are divided by the same number: before `build`."""
@@ -58,7 +60,9 @@ class _Fused:
         self._condition = condition
         self.apply(gradients, variables)
         self._condition = None
-        self.iterations.assign_sub(tf.cast(tf.logical_not(condition), self.iterations.dtype))
+        waits = tf.cast(tf.logical_not(condition), self.iterations.dtype)
+        self.iterations.assign_sub(waits)
+        self.waited.assign_add(waits)
 
     def _backend_apply_gradients(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
         values = [variable.value if isinstance(variable, keras.Variable) else variable for variable in variables]
@@ -103,7 +107,7 @@ class _Fused:
                 self.loss_scale.assign(tf.where(wanted, halved, self.loss_scale))
                 self._finite_updates.assign(self._finite_updates * tf.cast(~wanted, tf.int64))
             first = counted & (self.skipped == 0)
-            self.skipped_at.assign(tf.where(first, self._iterations + 1, self.skipped_at))
+            self.skipped_at.assign(tf.where(first, self._iterations + self.waited + 1, self.skipped_at))
             self.skipped.assign_add(tf.cast(counted, self.skipped.dtype))
 
         tf.cond(finite & wanted, update, skip)
