@@ -74,20 +74,17 @@ def evaluation(
     dataset.check_splits({"--split": (split,), **of_training})
     found = videos.of_split(dataset, split)
     if precise_bn_batches:
-
-        def training_clips(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return pipeline.train_clips(
-                dataset,
-                precise_bn_splits,
-                batch_size=precise_bn_batch_size,
-                frames=model.space.frames,
-                frame_stride=dataset.span // model.space.frames,
-                seed=0,
-                soft_labels=True,
-                input_context=context,
-            ).map(lambda clip, label: clip)
-
-        recalibrate(model, training_clips, precise_bn_batches, strategy)
+        training_clips = pipeline.train_clips(
+            dataset,
+            precise_bn_splits,
+            batch_size=precise_bn_batch_size,
+            frames=model.space.frames,
+            frame_stride=dataset.span // model.space.frames,
+            seed=0,
+            soft_labels=True,
+        ).map(lambda clip, label: clip)
+        with strategy.scope():  # every replica sees whole batches: the result does not depend on their number
+            recalibrate(model, training_clips, precise_bn_batches)
     predicted = predict_videos(probabilities_of(model), model.space, dataset, split, views, batch_size, strategy, found)
     result = {
         **score_predictions(predicted, model.space, dataset, split, views),
