@@ -12,7 +12,7 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.search import parts, progressive
 from tsnet_tf.training import run_folder
 
-SUMMARY = {"gmacs": 1.0, "params_m": 1.0, "seconds": 1.0, "val_top1": 0.5, "target_gmacs": 1.0}
+SUMMARY = {"gmacs": 1.0, "params_m": 1.0, "seconds": 1.0, "test_top1": 0.5, "target_gmacs": 1.0}
 SUMMARY |= {"entropy_nats": {"start": 1.0, "end": 0.0}}
 
 
