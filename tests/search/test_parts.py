@@ -29,6 +29,7 @@ def called(tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         (folder / "summary.json").write_text(json.dumps({"step": folder.name, **SUMMARY}))
         (folder / "config.gin").write_text("data_dir = 'x'\nVideoDataset.directory = %data_dir\n")
+        (folder / "study.jsonl").write_text('{"origin": "hand", "top1": 0.25}\n')
         if command[1].endswith("evaluate.py"):
             (folder / "evaluation.json").write_text(
                 json.dumps({"views": flags["views"], "top1": 0.5, "top5": 1.0, "seconds": 1.0})
@@ -53,6 +54,7 @@ def test_parts_are_found_and_get_what_means_something_to_them(called, tmp_path):
         ("search.py", "gin/demo/attention.gin", "attention"),
         ("train.py", "gin/demo/train.gin", "train"),
         ("evaluate.py", None, "train"),
+        ("study.py", "gin/demo/compare.gin", "comparison"),
     ]
     for _, flags, own in called[:4]:
         assert own == bindings and settings.find(flags["gin_file"]) == str(settings.ROOT / flags["gin_file"])
