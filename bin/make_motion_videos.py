@@ -3,7 +3,7 @@
   python bin/make_motion_videos.py --output=runs/motion/videos
 
 Opposite tasks on the same objects, such as door-open and door-close, each film also backwards where that shows
-something else: 48 classes that single frames cannot tell. A film that is there is not made again: run the same command
+something else: 26 classes that single frames cannot tell. A film that is there is not made again: run the same command
 again to go on after an interruption, or with larger numbers for more. About half a second of processor time per film.
 """
 
@@ -13,9 +13,11 @@ from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
-TASKS = flags.DEFINE_list("tasks", ["pairs"], "pairs (26 tasks that have an opposite), all (50), or names of tasks.")
+TASKS = flags.DEFINE_list(
+    "tasks", ["opposites"], "opposites (15 tasks, 26 classes), pairs (26, 48 classes), all (50, 87), or names of tasks."
+)
 VIDEOS_PER_CLASS = flags.DEFINE_list(
-    "videos_per_class", ["32", "10", "18"], "Videos of each class in train, validation and test."
+    "videos_per_class", ["48", "12", "36"], "Videos of each class in train, validation and test."
 )
 SEED = flags.DEFINE_integer("seed", 0, "With another one everything is other.", lower_bound=0)
 SIZE = flags.DEFINE_integer("size", 64, "Side of the frames, pixels.", lower_bound=16, upper_bound=1024)
@@ -33,7 +35,7 @@ def main() -> None:
     most = motion_videos.MOST_SEEDS
     if len(counts) != 3 or not all(n.isdecimal() and int(n) <= most for n in counts) or not any(map(int, counts)):
         raise UserError(
-            f"--videos_per_class: expected three numbers up to {most} such as 32,10,18, found '{','.join(counts)}'"
+            f"--videos_per_class: expected three numbers up to {most} such as 48,12,36, found '{','.join(counts)}'"
         )
     if SIZE.value % 2:
         raise UserError(f"--size: expected an even number of pixels, found {SIZE.value}")

@@ -103,6 +103,8 @@ def test_the_50_tasks_are_26_in_pairs_and_24_others():
     assert chosen(["all"]) == TASKS and chosen(["reach", "door-open", "reach"]) == ("door-open", "reach")
     # 26 tasks, of which the 4 with a handle spring back: 22 backwards.
     assert sum(len(classes_of(task)) for task in chosen(["pairs"])) == 48
+    # One of each of the other 11 pairs and its films backwards, and the 4 with a handle: all 13 pairs of opposites.
+    assert len(chosen(["opposites"])) == 15 and sum(len(classes_of(task)) for task in chosen(["opposites"])) == 26
 
 
 def test_what_springs_back_has_no_class_of_its_own_backwards():
@@ -112,7 +114,7 @@ def test_what_springs_back_has_no_class_of_its_own_backwards():
 
 @pytest.mark.parametrize("names, found", [(["dor-open"], "dor-open"), ([], ""), ([""], "")])
 def test_what_is_no_task_is_refused(names, found):
-    with pytest.raises(UserError, match=f"--tasks: expected pairs, all, or tasks .* found '{found}'"):
+    with pytest.raises(UserError, match=f"--tasks: expected opposites, pairs, all, or tasks .* found '{found}'"):
         chosen(names)
 
 

@@ -53,10 +53,13 @@ def test_rows_are_files_that_a_lock_claims(tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         with rows.claimed(str(tmp_path), "b-0") as ours:
             assert not ours
-    rows.write(str(tmp_path), "b-0", {"x": 2})
-    rows.write(str(tmp_path), "a-0", {"x": 1})
+    rows.write(str(tmp_path), "b-0", {"x": 2, "genotype": {"name": "b", "notes": ["found"], "classes": 3}})
+    rows.write(str(tmp_path), "a-0", {"x": 1, "genotype": {"name": "a", "notes": [], "classes": 2}})
     assert rows.is_there(str(tmp_path), "a-0") and not rows.is_there(str(tmp_path), "c-0")
-    assert rows.collect(str(tmp_path)) == [{"x": 1}, {"x": 2}] == rows.read(str(tmp_path / "study.jsonl"))
+    scores = {rows.key({"name": "another", "notes": [], "classes": 3}): -1.5}
+    collected = rows.collect(str(tmp_path), scores)
+    assert [(row["x"], row["supernet_score"]) for row in collected] == [(1, None), (2, -1.5)]
+    assert collected == rows.read(str(tmp_path / "study.jsonl"))
 
 
 def test_differences_by_hand():

@@ -56,12 +56,14 @@ SINGLE = (
     "sweep-into",
 )
 TASKS = tuple(sorted(PAIRED + SINGLE))
-NAMED = {"all": TASKS, "pairs": PAIRED}
 
 # What springs back by itself, or is not touched, looks the same from the end to the beginning.
 SAME_BACKWARDS = frozenset(
     task for task in TASKS if task.startswith(("button-", "coffee-button", "handle-", "hand-", "lever-", "reach"))
 )
+# One of each pair, whose opposite are its own films backwards; both where these would look the same.
+OPPOSITES = tuple(sorted(task for pair in PAIRS for task in (pair if pair[0] in SAME_BACKWARDS else pair[:1])))
+NAMED = {"all": TASKS, "pairs": PAIRED, "opposites": OPPOSITES}
 
 
 def classes_of(task: str) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ def classes_of(task: str) -> tuple[str, ...]:
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the tasks that ``names`` mean, sorted: "pairs", "all" or tasks.
+    """Returns the tasks that ``names`` mean, sorted: "opposites", "pairs", "all" or tasks.
 
     Raises:
       UserError: a name is none of these, or there is none.
@@ -78,6 +80,7 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in TASKS and name not in NAMED]
     if unknown or not names:
         raise UserError(
-            f"--tasks: expected pairs, all, or tasks of Meta-World such as door-open, found '{(unknown or [''])[0]}'"
+            "--tasks: expected opposites, pairs, all, or tasks of Meta-World such as door-open, found "
+            f"'{(unknown or [''])[0]}'"
         )
     return tuple(sorted({task for name in names for task in NAMED.get(name, (name,))}))

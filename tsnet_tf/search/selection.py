@@ -100,6 +100,18 @@ def draw(budget: BudgetedDistribution, logits: tf.Tensor, count: int, seed: int)
     return np.concatenate([budget.most_probable(logits)[None], drawn[np.sort(first)]])[:count]
 
 
+def random_within(budget: BudgetedDistribution, count: int, seed: int) -> np.ndarray:
+    """``count`` different architectures, drawn uniformly from those within the budget, ``[count, choices]``."""
+    uniform, drawn, number = tf.zeros(budget.distribution.shape), {}, 0
+    while len(drawn) < count:
+        some = budget.sample(uniform, count, tf.constant([seed, number])).numpy()
+        costs = budget.costs.of(tf.constant(some)).numpy()
+        within = (budget.least <= costs) & (costs <= budget.most)  # bins round
+        drawn |= {tuple(architecture): None for architecture in some[within].tolist()}
+        number += 1
+    return np.array(list(drawn)[:count], np.int32)
+
+
 def supernet_scores(
     network: TwoStreamModel, architectures: np.ndarray, batches: Iterable, costs: CostTables
 ) -> list[Scored]:

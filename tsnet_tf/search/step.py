@@ -1,6 +1,7 @@
 """One step of the progressive search, from gin settings to a run folder (paper, section 4.2)."""
 
 import dataclasses
+import json
 import math
 import os
 import time
@@ -70,6 +71,8 @@ class SearchSettings:
         probable one is taken unmeasured.
       rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
         trained by itself, from the shared weights (see `tsnet_tf.search.halving`). The winner's weights are kept.
+      scored_random: how many random architectures within the target, the first of those that `bin/study.py` trains, get
+        scores with the shared weights in ``scores.json``: for rank correlations, the search does not see them.
       hand_made: whether the hand-made architecture of this space and target is among them
         (`tsnet_tf.space.hand_made.hand_made_within`).
       dataset: the videos.
@@ -102,6 +105,7 @@ class SearchSettings:
     latency_table: str | None = None
     refine: int = 0
     rounds: tuple[tuple[int, float], ...] = ()
+    scored_random: int = 0
     hand_made: bool = False
     dataset: VideoDataset = gin.REQUIRED
     train_splits: tuple[str, ...] = ("train",)
@@ -210,6 +214,8 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
     started = time.monotonic()
     task = _prepare(own, workdir, previous)
     _run(task)
+    if own.scored_random:
+        _score_random(task)
     model, how = _select(task)
     return _finish(task, model, how, started)
 
@@ -342,6 +348,21 @@ def _candidates(task: _Task) -> tuple[list[list[int]], str]:
     _write_front(task, scored)
     how = f"the best of {len(scored)}, scored with shared weights on the validation videos"
     return [one.architecture.tolist() for one in sorted(scored, key=lambda one: (-one.score, one.cost))], how
+
+
+def _score_random(task: _Task) -> None:
+    """Writes ``scores.json``: random architectures within the target, and their log-loss with the shared weights."""
+    path = "scores.json"
+    if tf.io.gfile.exists(os.path.join(task.workdir, path)):
+        return
+    budget = BudgetedDistribution(task.space, task.target, task.settings.least * task.target, task.cost_model)
+    drawn = selection.random_within(budget, task.settings.scored_random, 0)
+    scored = selection.supernet_scores(task.model.network, drawn, _validation_batches(task), task.model.costs)
+    rows = [
+        {"genotype": json.loads(dumps(task.genotype(one.architecture, "random"))), "log_loss": -one.score}
+        for one in scored
+    ]
+    atomic.write_json(os.path.join(task.own_folder, path), rows)
 
 
 def _validation_batches(task: _Task) -> tf.data.Dataset:

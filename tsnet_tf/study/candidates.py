@@ -3,9 +3,8 @@
 import dataclasses
 import os
 
-import tensorflow as tf
-
 from tsnet_tf.search.budget import BudgetedDistribution
+from tsnet_tf.search.selection import random_within
 from tsnet_tf.space.genotype import load
 from tsnet_tf.space.hand_made import SINGLE_STREAMS, hand_made, single_stream
 from tsnet_tf.space.two_stream import Space, pick, values_at
@@ -32,22 +31,14 @@ class Candidate:
 
 def random_architectures(space: Space, gmacs: float, count: int, seed: int) -> list[Candidate]:
     """``count`` different architectures, drawn uniformly from those that cost ``gmacs`` or up to 3 % less."""
-    budget = BudgetedDistribution(space, gmacs, (1 - TOLERANCE) * gmacs)
-    uniform, drawn, number = tf.zeros(budget.distribution.shape), [], 0
-    low, high = (1 - TOLERANCE) * gmacs, gmacs
-    while len(drawn) < count:
-        for architecture in budget.sample(uniform, count, tf.constant([seed, number])).numpy():
-            cost = float(budget.costs.of(architecture[None])[0])  # bins round
-            if low <= cost <= high and architecture.tolist() not in drawn:
-                drawn.append(architecture.tolist())
-        number += 1
+    drawn = random_within(BudgetedDistribution(space, gmacs, (1 - TOLERANCE) * gmacs), count, seed)
     return [
         Candidate(
             f"random_{index:02d}",
             "random",
             dataclasses.replace(pick(space, values_at(space, indices)), name=f"{space.name}_random_{index:02d}"),
         )
-        for index, indices in enumerate(drawn[:count])
+        for index, indices in enumerate(drawn)
     ]
 
 

@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tsnet_tf import atomic
 
@@ -25,17 +25,23 @@ def is_there(workdir: str, name: str) -> bool:
     return os.path.isfile(_path(workdir, name))
 
 
-def collect(workdir: str) -> list[dict]:
-    """All rows there are, by name; also writes them to ``study.jsonl``."""
+def collect(workdir: str, scores: Mapping[str, float]) -> list[dict]:
+    """All rows there are, by name, with their scores by `key`; also writes them to ``study.jsonl``."""
     folder = os.path.join(workdir, "rows")
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    lines = []
+    found = []
     for name in names:
         if name.endswith(".json"):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
-                lines.append(file.read().strip())
-    atomic.write_text(os.path.join(workdir, FILE), "".join(f"{line}\n" for line in lines))
-    return [json.loads(line) for line in lines]
+                row = json.load(file)
+            found.append({**row, "supernet_score": scores.get(key(row["genotype"]))})
+    atomic.write_text(os.path.join(workdir, FILE), "".join(f"{json.dumps(row)}\n" for row in found))
+    return found
+
+
+def key(genotype: Mapping) -> str:
+    """What two architectures have in common that differ in their names and notes only."""
+    return json.dumps({name: value for name, value in genotype.items() if name not in ("name", "notes")})
 
 
 def read(path: str) -> list[dict]:

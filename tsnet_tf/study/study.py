@@ -1,5 +1,6 @@
 """A study: architectures x seeds under one recipe, a row for each training (see `tsnet_tf.study.rows`)."""
 
+import collections
 import gc
 import json
 import os
@@ -77,7 +78,17 @@ def study(
                 if ours and not rows.is_there(workdir, name):
                     rows.write(workdir, name, {"data": data, **_row(workdir, candidate, seed, dataset, views)})
             bar.advance()
-    return rows.collect(workdir)
+    return rows.collect(workdir, _supernet_scores(searches))
+
+
+def _supernet_scores(searches: Sequence[str]) -> dict[str, float]:
+    """Mean log-likelihood with the searches' shared weights, of the random architectures that they have scored."""
+    scores = collections.defaultdict(list)
+    for folder in searches:
+        path = os.path.join(folder, "scores.json")
+        for row in run_folder.read_json(path) if os.path.isfile(path) else ():
+            scores[rows.key(row["genotype"])].append(-row["log_loss"])
+    return {genotype: float(np.mean(found)) for genotype, found in scores.items()}
 
 
 def _row(workdir: str, candidate: Candidate, seed: int, dataset: VideoDataset, views: str) -> dict:
@@ -102,7 +113,6 @@ def _row(workdir: str, candidate: Candidate, seed: int, dataset: VideoDataset, v
         "top1": float(predicted.right.mean()),
         "log_loss": float(losses.mean()),
         "mean_class_accuracy": evaluate.recorded(folder, labels)["mean_class_accuracy"],
-        "supernet_score": None,
         "seconds": round(time.monotonic() - started, 1),
         "processor_seconds": round(time.process_time() - worked, 1),
         "commit": _commit(),
