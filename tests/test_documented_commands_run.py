@@ -22,7 +22,7 @@ FEW = ["search.epochs = 1", "batch_size = 2", "joint.samples = 1", "search.recal
 
 def command(beginning, having=""):
     """The first command of the README that begins so."""
-    found = re.findall(r"^(?:\|[^|]*\| `)?(bin/[^`\n]+)", re.sub(r"\\\n\s*", " ", README), re.M)
+    found = re.findall(r"^(?:\|[^|]*\| `)?(bin/[^`\n]+)", re.sub(r"\s*\\\n\s*", " ", README), re.M)
     return shlex.split(next(one for one in found if one.startswith(beginning) and having in one))
 
 
@@ -51,9 +51,8 @@ def test_own_videos_become_records_and_an_architecture_within_the_budget(tmp_pat
     assert "6 videos of 2 classes" in run(tmp_path, command("bin/prepare_data.py"))
     run(tmp_path, command("bin/inspect_data.py data"))
     assert (tmp_path / "runs" / "inspection" / "data" / "clips.png").is_file()
-    search = command(
-        "bin/search.py --gin_file=gin/steps/sparse.gin --gin_file=mine.gin --workdir=runs/sparse --gin_bind"
-    )
+    search = command("bin/search.py --gin_file=gin/steps/sparse.gin", having="search.target_gmacs")
+    assert search[-1] == "--gin_bindings=search.target_gmacs = 0.8"
     said = run(tmp_path, search, *(f"--gin_bindings={setting}" for setting in FEW))
     assert said.startswith("devices: ")
     summary = json.loads((tmp_path / "runs" / "sparse" / "summary.json").read_text())

@@ -25,6 +25,10 @@ def test_half_are_wrong_and_classes_take_turns(monkeypatch):
     assert samples.choose(found, list(range(8))) == [0, 3, 5, 7]
     assert samples.choose(found, [0, 1, 2, 3, 4]) == [0, 1, 3, 4]
     assert samples.choose(found, [6]) == [6]
+    # One right: three wrong beside it, and all four where none is.
+    assert samples.choose(found, [0, 5, 6, 7]) == [0, 5, 6, 7]
+    none_right = predicted(labels=[0, 0, 0, 1, 2], said=[1, 1, 1, 0, 0])
+    assert samples.choose(none_right, [0, 1, 2, 3, 4]) == [0, 1, 3, 4]
 
 
 def test_evaluation_leaves_clips_of_the_videos_it_names(dataset, brightness, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tsnet_tf.search.step  # noqa: F401 (registers what the gin files name)
+from tsnet_tf.layers import shared_trace
 from tsnet_tf.space import two_stream
 from tsnet_tf.space.table1 import table1
 
@@ -64,6 +65,7 @@ def draw_architecture():
 
 @pytest.fixture
 def with_gpu(monkeypatch):
-    """As if a GPU were there, as far as this package asks."""
+    """As if a GPU were there, as far as this package asks; what was traced without one is not used again."""
+    monkeypatch.setattr(shared_trace, "_FUNCTIONS", {})
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])

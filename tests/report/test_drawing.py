@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 
 from tsnet_tf.report.drawing import FUSION_ARROWS, draw, figure_of
-from tsnet_tf.report.figures import DARK, LIGHT, STYLE
+from tsnet_tf.report.figures import DARK, EVERY_KIND, LIGHT, STYLE
 from tsnet_tf.report.page import CSS
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity, smallest
@@ -38,7 +38,7 @@ def texts(path):
 
 
 def test_shows_channels_depths_and_costs(tmp_path):
-    png, svg, *_ = draw(HAND_MADE, str(tmp_path / "architecture"))
+    png, svg, *_ = draw(HAND_MADE, str(tmp_path / "architecture"), kinds=EVERY_KIND)
     assert open(png, "rb").read(4) == b"\x89PNG"
     shown = texts(svg)
     for text in (
@@ -62,7 +62,7 @@ def test_shows_channels_depths_and_costs(tmp_path):
 
 @pytest.mark.parametrize("on, kind", [(True, "time-strided convolution"), (False, "time to channel")])
 def test_single_stream_has_no_fusion_legend(tmp_path, on, kind):
-    _, svg, *_ = draw(HAND_MADE if on else only(HAND_MADE, ["sparse"]), str(tmp_path / "a"))
+    svg, _ = draw(HAND_MADE if on else only(HAND_MADE, ["sparse"]), str(tmp_path / "a"))
     assert (kind in texts(svg)) == on
 
 
@@ -98,8 +98,10 @@ def test_large_expansions_of_a_users_space_stay_between_the_lines(assert_readabl
 
 def test_light_and_dark(tmp_path):
     files = draw(HAND_MADE, str(tmp_path / "a"))
-    assert [path.removeprefix(str(tmp_path)) for path in files] == ["/a.png", "/a.svg", "/a_dark.png", "/a_dark.svg"]
-    for path, theme in ((files[1], LIGHT), (files[3], DARK)):
+    assert [path.removeprefix(str(tmp_path)) for path in files] == ["/a.svg", "/a_dark.svg"]
+    every = draw(HAND_MADE, str(tmp_path / "b"), kinds=EVERY_KIND)
+    assert [path.removeprefix(str(tmp_path)) for path in every] == ["/b.png", "/b.svg", "/b_dark.png", "/b_dark.svg"]
+    for path, theme in zip(files, (LIGHT, DARK), strict=True):
         svg = open(path, encoding="utf-8").read()
         assert f"fill: {theme.paper}" in svg and theme.ink in svg
 

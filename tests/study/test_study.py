@@ -85,7 +85,13 @@ def test_what_is_shown_is_also_written(tmp_path):
     tables.show(ROWS, str(tmp_path))
     text = (tmp_path / "study.md").read_text()
     assert "| found less hand-made | log-loss | -0.500 |" in text and text.count("**") == 6
-    assert {path.name for path in tmp_path.iterdir()} >= {"study.png", "study_dark.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "study.md",
+        "study.png",
+        "study.svg",
+        "study_dark.png",
+        "study_dark.svg",
+    }
 
 
 def test_a_row_is_json():

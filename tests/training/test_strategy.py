@@ -199,7 +199,9 @@ tf.zeros([])
 strategy(intra_op_threads=3)
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """)
-    assert found.stdout.strip() == "1"  # TensorFlow keeps what it has, and that is no mistake
+    *said, threads = found.stdout.splitlines()
+    assert threads == "1"  # TensorFlow keeps what it has, and that is no mistake
+    assert said == ["devices: CPU:0; 1 replica"] * 2
 
 
 @pytest.mark.parametrize("threads", [-1, 1.5, "one"])

@@ -22,6 +22,7 @@ class Given(keras.Model):
     def __init__(self):
         super().__init__()
         self.space = smallest(table1(classes=2))
+        self.synchronized = False
         self.logits = self.add_weight(name="logits", shape=[2], initializer="zeros")
         self.logits.assign([0.0, np.log(3.0)])
         self.built = True
@@ -55,6 +56,7 @@ class FromColours(keras.Model):
         super().__init__()
         space = table1(sparse_frames=2, dense_frames=8, depths=((1,),) * 4, classes=3)
         self.space = smallest(space)
+        self.synchronized = False
         self.dense = keras.layers.Dense(3, kernel_initializer="zeros")
         self.dense.build((None, 3))
         self.built = True

@@ -65,10 +65,14 @@ def take(predicted: Predictions, records: np.ndarray, frames: int, dataset: Vide
 
 
 def choose(predicted: Predictions, rows: list[int]) -> list[int]:
-    """`TAKEN` of ``rows``: half of them wrong if there are so many, and every class before any comes again."""
-    wrong = _by_turns([row for row in rows if not predicted.right[row]], predicted.labels)[: TAKEN // 2]
-    right = _by_turns([row for row in rows if predicted.right[row]], predicted.labels)[: TAKEN - len(wrong)]
-    return sorted(wrong + right)
+    """`TAKEN` of ``rows``, as far as there are so many: half of them wrong, and every class before any comes again.
+
+    Where fewer than half are wrong, or right, there are more of the others.
+    """
+    wrong = _by_turns([row for row in rows if not predicted.right[row]], predicted.labels)
+    right = _by_turns([row for row in rows if predicted.right[row]], predicted.labels)
+    of_wrong = max(TAKEN // 2, TAKEN - len(right))
+    return sorted(wrong[:of_wrong] + right[: TAKEN - len(wrong[:of_wrong])])
 
 
 def _by_turns(rows: list[int], labels: np.ndarray) -> list[int]:

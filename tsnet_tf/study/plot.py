@@ -12,13 +12,13 @@ MARKERS = {"found": "D", "evolution": "s", "hand": "^", "single": "v", "random":
 
 
 def draw(rows: Sequence[Mapping], path: str) -> list[str]:
-    """Draws top-1 and log-loss against GMACs, light and dark; returns the file names.
+    """Draws top-1 and log-loss against GMACs, light and dark, as PNG and SVG files; returns their names.
 
     Args:
       rows: of a study.
       path: file name without extension.
     """
-    return figures.save_themes(lambda theme: figure_of(rows, theme), path)
+    return figures.save_themes(lambda theme: figure_of(rows, theme), path, figures.EVERY_KIND)
 
 
 def figure_of(rows: Sequence[Mapping], theme: figures.Theme) -> Figure:
