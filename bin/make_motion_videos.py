@@ -12,7 +12,7 @@ from absl import flags
 from tsnet_tf import cli
 from tsnet_tf.errors import UserError
 
-OUTPUT = flags.DEFINE_string("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
+OUTPUT = cli.DEFINE_path("output", None, "Folder to write: <split>/<class>/*.mp4 and annotations.csv.")
 TASKS = flags.DEFINE_list(
     "tasks", ["opposites"], "opposites (15 tasks, 26 classes), pairs (26, 48 classes), all (50, 87), or names of tasks."
 )
@@ -25,11 +25,14 @@ FRAMES = flags.DEFINE_integer("frames", 28, "Frames of each film.", lower_bound=
 PROCESSES = flags.DEFINE_integer("processes", None, "Films made side by side; default: one per core.", lower_bound=1)
 
 
+def check() -> None:
+    cli.need(OUTPUT, "DIR")
+    cli.need_writable(OUTPUT)
+
+
 def main() -> None:
     from tsnet_tf.data import motion_tasks, motion_videos
 
-    if not OUTPUT.value:
-        raise UserError("expected --output=DIR, found none")
     tasks = motion_tasks.chosen(TASKS.value)
     counts = VIDEOS_PER_CLASS.value
     most = motion_videos.MOST_SEEDS
@@ -49,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, check=check)

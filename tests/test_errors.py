@@ -65,7 +65,11 @@ def make_inputs(tmp_path):
     text = genotype.dumps(smallest(table1(name="mine")))
     (tmp_path / "label.json").write_text(text.replace('"spatial_kernel"', '"spatial_kernal"', 1))
     (tmp_path / "value.json").write_text(text.replace('"spatial_kernel": 3', '"spatial_kernel": 4', 1))
-    return {name: str(tmp_path / name) for name in os.listdir(tmp_path)} | {"here": str(tmp_path), "root": str(ROOT)}
+    return {name: str(tmp_path / name) for name in os.listdir(tmp_path)} | {
+        "here": str(tmp_path),
+        "root": str(ROOT),
+        "home": os.path.expanduser("~"),
+    }
 
 
 # Told before TensorFlow is imported: (binary, arguments, what is said of them).
@@ -179,6 +183,21 @@ AT_ONCE = {
         "--plot: expected a path that can be written, found '{good.csv}/out': Not a directory: '{good.csv}'",
     ),
     # Paths.
+    "home_in_a_flag": (
+        "search.py",
+        [*DENSE, "--previous=~/none_of_this_name", "--workdir={here}/out"],
+        "--previous: expected the folder of a finished run, found no such folder: '{home}/none_of_this_name'",
+    ),
+    "home_in_an_argument": (
+        "inspect_data.py",
+        ["~/none_of_this_name"],
+        "expected the folder of prepared records, found none at '{home}/none_of_this_name'",
+    ),
+    "home_in_a_gin_file": (
+        "search.py",
+        ["--gin_file=~/none_of_this_name.gin", "--workdir={here}/out"],
+        "--gin_file: expected an existing gin file, found nothing at '{home}/none_of_this_name.gin'",
+    ),
     "home_of_nobody": (
         "make_demo_videos.py",
         ["--output=~nobody_of_this_name/videos"],
@@ -310,7 +329,7 @@ AT_ONCE = {
     "missing_part": (
         "progressive.py",
         ["--gin_file=gin/demo.gin", "--gin_bindings=progressive.training = 'gone.gin'", "--workdir={here}/out"],
-        "expected an existing gin file, found nothing at 'gone.gin' nor at '{root}/gone.gin'",
+        "progressive.training: expected an existing gin file, found nothing at 'gone.gin' nor at '{root}/gone.gin'",
     ),
     "setting_that_no_part_gets": (
         "progressive.py",

@@ -1,7 +1,9 @@
 """Paths: homes are filled in, patterns refused, and what could not be written is told before it is wanted."""
 
 import os
+import pathlib
 import pwd
+import re
 
 import pytest
 
@@ -9,6 +11,7 @@ from tsnet_tf import paths
 from tsnet_tf.errors import UserError
 
 NOBODY = 65534
+BIN = pathlib.Path(__file__).resolve().parents[1] / "bin"
 
 
 @pytest.fixture
@@ -30,6 +33,13 @@ def test_home_of_a_user_is_filled_in():
 def test_what_is_no_home_stays():
     for path in ("data", "/data", "./~data", "data/~", "s3://bucket/~data", "a~"):
         assert paths.expanded(path) == path
+
+
+@pytest.mark.parametrize("binary", sorted(path.name for path in BIN.glob("*.py")))
+def test_every_flag_for_a_path_fills_homes_in(binary):
+    """Flags of text are names and numbers; a path is defined as one (`cli.DEFINE_path`)."""
+    texts = re.findall(r"flags\.DEFINE_(?:multi_)?string\(\s*\"(\w+)\"", (BIN / binary).read_text(encoding="utf-8"))
+    assert set(texts) <= {"part", "views", "split", "beam_options"}
 
 
 def test_home_of_nobody_is_refused():

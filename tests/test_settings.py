@@ -121,6 +121,52 @@ def test_macro_may_be_used_by_what_is_in_force_beside():
         setting_mistakes.check(given)
 
 
+@pytest.mark.parametrize(
+    "binding, said",
+    [
+        ("search.epochs = 'many'", "expected a number for search.epochs, found 'many'"),
+        ("search.epochs = True", "expected a number for search.epochs, found True"),
+        ("search.seed = 1.5", "expected a whole number for search.seed, found 1.5"),
+        ("search.seed = %seed", "expected a whole number for search.seed, found 'one'"),
+        ("search.target_gmacs = '1'", "expected a number or None for search.target_gmacs, found '1'"),
+        ("search.target_gmacs = (1, 2)", r"expected a number or None for search.target_gmacs, found \(1, 2\)"),
+        ("search.synchronized = 'False'", "expected True or False for search.synchronized, found 'False'"),
+        ("search.free = 'sparse/*'", r"expected several values in brackets for search.free, found 'sparse/\*'"),
+        (
+            "strategy.devices = 'GPU:0'",
+            "expected several values in brackets or None for strategy.devices, found 'GPU:0'",
+        ),
+        ("VideoDataset.directory = 3", "expected a text for VideoDataset.directory, found 3"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(binding, said):
+    unused = "VideoDataset.crop = %seed" if "%seed" not in binding else "VideoDataset.crop = 24"
+    with pytest.raises(UserError, match=f"^--gin_bindings: {said}$"):
+        setting_mistakes.check(settings.read([], ["seed = 'one'" if "%" in binding else "seed = 1", binding, unused]))
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "search.epochs = 2",
+        "search.epochs = 0.5",
+        "search.target_gmacs = None",
+        "search.synchronized = 1",
+        "search.space = @table1()",
+    ],
+)
+def test_a_value_of_the_right_kind_is_taken(binding):
+    setting_mistakes.check(settings.read([], [binding]))
+
+
+@pytest.mark.parametrize("path", sorted(str(path) for path in (settings.ROOT / "gin").rglob("*.gin")))
+def test_gin_files_have_no_mistake_of_this_kind(path):
+    """What one refers to and others set, as the data set of a step, is left open."""
+    given = settings.read([path])
+    for binding in given.in_force.values():
+        setting_mistakes._check_kind(binding, [given])
+
+
 def test_parts_get_the_bindings_that_mean_something_to_them():
     part = settings.read(["gin/demo/train.gin"])
     bindings = ["seed = 1", "data_dir = 'a'", "search.epochs = 3", "of_another = 2"]

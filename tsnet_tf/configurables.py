@@ -21,12 +21,14 @@ class Configurable:
       parameters: what can be set of it.
       required: what must be set of it, whoever calls it: its default is ``gin.REQUIRED``.
       needed: what must be set of it where gin calls it, as for ``@name()``: the same, and what has no default.
+      annotations: of the parameters that have one, as the source has it, such as "float | None".
     """
 
     module: str
     parameters: tuple[str, ...]
     required: tuple[str, ...]
     needed: tuple[str, ...]
+    annotations: Mapping[str, str]
 
 
 @functools.cache
@@ -76,15 +78,18 @@ def _configurable(module: str, node: ast.AST) -> Configurable:
         made = next((one for one in node.body if getattr(one, "name", None) == "__init__"), None)
         if made is None:  # a dataclass
             fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
-            return _of(module, [(field.target.id, field.value) for field in fields])
+            return _of(module, [(field.target.id, field.annotation, field.value) for field in fields])
         node = made
     positional = [*node.args.posonlyargs, *node.args.args]
     defaults = [None] * (len(positional) - len(node.args.defaults)) + node.args.defaults
     pairs = [*zip(positional, defaults, strict=True), *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
-    return _of(module, [(argument.arg, default) for argument, default in pairs if argument.arg != "self"])
+    return _of(module, [(one.arg, one.annotation, default) for one, default in pairs if one.arg != "self"])
 
 
-def _of(module: str, defaults: Sequence[tuple[str, ast.AST | None]]) -> Configurable:
-    required = [name for name, default in defaults if default and ast.unparse(default) == "gin.REQUIRED"]
-    needed = required + [name for name, default in defaults if default is None]
-    return Configurable(module, tuple(name for name, _ in defaults), tuple(required), tuple(needed))
+def _of(module: str, parameters: Sequence[tuple[str, ast.AST | None, ast.AST | None]]) -> Configurable:
+    """Parameters have a name, an annotation and a default."""
+    required = [name for name, _, default in parameters if default and ast.unparse(default) == "gin.REQUIRED"]
+    needed = required + [name for name, _, default in parameters if default is None]
+    annotations = {name: ast.unparse(annotation) for name, annotation, _ in parameters if annotation}
+    names = tuple(name for name, *_ in parameters)
+    return Configurable(module, names, tuple(required), tuple(needed), annotations)

@@ -10,13 +10,23 @@ from collections.abc import Iterable, Sequence
 
 from tsnet_tf import configurables
 from tsnet_tf.errors import UserError
-from tsnet_tf.settings import Binding, Reference, Settings
+from tsnet_tf.settings import Binding, Macro, Reference, Settings
 
 _OF_GIN = ("macro", "singleton")  # what gin itself brings
+# What an annotation takes, and in words; of others nothing is known.
+_KINDS = {
+    "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "float": ("a number", lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)),
+    "str": ("a text", lambda value: isinstance(value, str)),
+    "bool": ("True or False", lambda value: isinstance(value, bool) or value in (0, 1)),
+    "None": ("None", lambda value: value is None),
+}
+_SEVERAL = ("several values in brackets", lambda value: isinstance(value, (list, tuple)))
 
 
 def check(settings: Settings, *, calls: Sequence[str] = (), beside: Iterable[Settings] = ()) -> None:
-    """Refuses names that nothing has, macros that nothing refers to or sets, and what is required and not set.
+    """Refuses names that nothing has, macros that nothing refers to or sets, what is required and not set, and numbers
+    where texts are wanted, or the other way round.
 
     Settings of what a binary does not use are no mistake: gin files are shared.
 
@@ -32,7 +42,10 @@ def check(settings: Settings, *, calls: Sequence[str] = (), beside: Iterable[Set
     if all(module.split(".")[0] in own for module in settings.imports):  # else others may bring names; gin will tell
         for binding in settings.bindings:
             _check_names(binding)
-    _check_macros(settings, (settings, *beside))
+    everything = (settings, *beside)
+    _check_macros(settings, everything)
+    for binding in settings.in_force.values():
+        _check_kind(binding, everything)
     _check_required(settings, calls)
 
 
@@ -72,6 +85,36 @@ def _check_macros(settings: Settings, everything: Sequence[Settings]) -> None:
             raise UserError(
                 f"{binding.where}: expected a value for %{name} of {binding.name}, found none that is set{guess}"
             )
+
+
+def _check_kind(binding: Binding, everything: Sequence[Settings]) -> None:
+    found = configurables.find(binding.selector) if binding.parameter else None
+    kinds = _kinds(configurables.known()[found].annotations.get(binding.parameter, "")) if found else []
+    said = _said(binding, everything)
+    if not kinds or said is None or any(isinstance(part, (Reference, Macro)) for part in said.parts):
+        return
+    if not any(takes(said.value) for _, takes in kinds):
+        wanted = " or ".join(words for words, _ in kinds)
+        raise UserError(f"{said.where}: expected {wanted} for {binding.name}, found {said.value!r}")
+
+
+def _kinds(annotation: str) -> list:
+    """Those of `_KINDS` that an annotation names; none if it names others too."""
+    parts = annotation.split(" | ")
+    found = [_SEVERAL if part.startswith(("tuple[", "Sequence[")) else _KINDS.get(part) for part in parts]
+    return found if all(found) else []
+
+
+def _said(binding: Binding, everything: Sequence[Settings]) -> Binding | None:
+    """The binding that has the value of ``binding``: of a macro, where that is set; None if it is not."""
+    seen = []
+    while isinstance(binding.value, Macro) and binding.value.name not in seen:
+        seen.append(binding.value.name)
+        set_in = [one.in_force[seen[-1]] for one in everything if seen[-1] in one.in_force]
+        if not set_in:
+            return None
+        binding = set_in[0]
+    return binding
 
 
 def _check_required(settings: Settings, calls: Sequence[str]) -> None:

@@ -67,6 +67,11 @@ def test_a_faulty_file_is_named_with_the_fault(tmp_path, text, message):
         ),
         ("path,label,split\na.mp4,up, down,train\n", "expected 3 fields in line 2 of '.*', found 4"),
         ("path,label,split\na,b.mp4,run,train\n", "expected 3 fields in line 2 of '.*', found 4"),
+        (
+            "path,label,\na.mp4,throwing, juggling\n",
+            "expected 2 fields in line 2 of '.*', found 3; a field with a comma",
+        ),
+        ("path,split,label,,\na.mp4,train,up, down,\n", "expected 3 fields in line 2 of '.*', found 5; a field with"),
         ("path,label,split,label\na.mp4,run,train,walk\n", "expected each column once in '.*', found 'label' more"),
         ("path,label, split ,split\na.mp4,run,train,test\n", "expected each column once in '.*', found 'split' more"),
         ('path,label,split\na.mp4,"Holding" a cup,train\n', "expected a CSV file, found in line 2 of '.*': "),
@@ -85,6 +90,12 @@ def test_labels_with_commas_are_no_longer_cut():
 
 def test_empty_fields_at_the_end_lose_nothing(tmp_path):
     path = _csv(tmp_path, "path,label,split,,\na.mp4,run,train,,\nb.mp4,walk,test,,,\n")
+    assert [a.label for a in csv_file.read(path, split_seed=0)] == ["run", "walk"]
+
+
+def test_a_column_of_row_numbers_needs_no_name(tmp_path):
+    """As pandas writes them."""
+    path = _csv(tmp_path, ",path,label,split\n0,a.mp4,run,train\n1,b.mp4,walk,test\n")
     assert [a.label for a in csv_file.read(path, split_seed=0)] == ["run", "walk"]
 
 

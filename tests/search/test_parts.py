@@ -69,9 +69,21 @@ def test_parts_are_found_and_get_what_means_something_to_them(called, tmp_path):
         (("a/sparse.gin", "b/sparse.gin"), "expected gin files of different names"),
         (("a/train.gin",), "none called train.gin"),
         (("a/[1].gin",), r"expected a path without \[ \] \* \? "),
+        (
+            ("gin/demo/sparse.gin", "gone.gin"),
+            "progressive.steps: expected an existing gin file, found nothing at 'gone.g",
+        ),
+        (
+            "gin/demo/sparse.gin",
+            r"progressive.steps: expected several gin files such as \('gin/demo/sparse.gin',\), found",
+        ),
     ],
 )
-def test_parts_that_cannot_have_folders_are_refused(steps, said):
+def test_parts_that_cannot_be_are_refused(tmp_path, monkeypatch, steps, said):
+    monkeypatch.chdir(tmp_path)
+    for path in ("a/sparse.gin", "b/sparse.gin", "a/train.gin", "a/[1].gin"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
     given = settings.read([], [f"progressive.steps = {steps!r}", "progressive.training = 'gin/demo/train.gin'"])
     with pytest.raises(UserError, match=said):
         parts.check(given, [])

@@ -6,9 +6,11 @@ import json
 import numpy as np
 import pytest
 
+from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.study import rows, tables
+from tsnet_tf.study import rows, study, tables
 from tsnet_tf.study.candidates import random_architectures
 
 DEMO = {"resolution": 24, "sparse_frames": 2, "dense_frames": 16, "sparse_width": 0.25, "depths": ((1,), (1,))}
@@ -92,6 +94,47 @@ def test_what_is_shown_is_also_written(tmp_path):
         "study_dark.png",
         "study_dark.svg",
     }
+
+
+def study_of(folder, *, splits=("train", "test"), **settings):
+    """A study of the records in ``folder``, which have videos of these splits."""
+    (folder / "labels.json").write_text(json.dumps(["run", "walk", "sit", "jump"]))
+    for split in splits:
+        (folder / f"{split}-00000-of-00001.tfrecord").touch()
+    found = {split: {"videos": 4, "videos_per_shard": [4]} for split in splits}
+    (folder / "manifest.json").write_text(json.dumps({"splits": found}))
+    return study.study(
+        workdir=str(folder / "run"), data="ours", space=table1(**DEMO), target_gmacs=0.012,
+        dataset=VideoDataset(str(folder)), random=0, seeds=(0,), **settings,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        (
+            {"splits": ("train", "validation")},
+            "study.dataset: expected splits .* \\(train, validation\\), found 'test'",
+        ),
+        ({"views": "10-middle"}, "views: expected CLIPS-center or .* found '10-middle'"),
+        ({"searches": ["~nobody_at_all/run"]}, "expected ~USER with a user of this machine"),
+        ({"searches": ["gone"]}, "expected the folder of a finished run, found no such folder: 'gone'"),
+    ],
+)
+def test_what_a_study_will_want_is_looked_for_before_anything_is_trained(tmp_path, monkeypatch, settings, said):
+    trained = []
+    monkeypatch.setattr(study, "train", lambda **given: trained.append(given))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        study_of(tmp_path, **settings)
+    assert not trained and not (tmp_path / "run").exists()
+
+
+def test_views_in_the_papers_spelling_are_read_as_they_were_written(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(study, "_row", lambda *of_candidate: given.append(of_candidate[-1]) or ROWS[0])
+    study_of(tmp_path, views="10-Center")
+    assert set(given) == {"10-center"}
 
 
 def test_a_row_is_json():

@@ -29,8 +29,13 @@ def check(given: Settings, bindings: Sequence[str]) -> None:
     Raises:
       UserError: the first mistake, in whichever part it is.
     """
-    steps, training = given.value("progressive.steps") or (), given.value("progressive.training")
-    comparison = given.value("progressive.comparison")
+    steps = given.value("progressive.steps") or ()
+    if isinstance(steps, str):
+        raise UserError(f"progressive.steps: expected several gin files such as ('{steps}',), found '{steps}'")
+    training, comparison = (given.value(f"progressive.{name}") for name in ("training", "comparison"))
+    for name, files in (("steps", steps), ("training", [training]), ("comparison", [comparison])):
+        for path in filter(None, files):
+            settings.find(path, f"progressive.{name}")
     _check_folders(steps)
     calls = dict.fromkeys(steps, "search")
     calls |= {path: name for path, name in ((training, "train"), (comparison, "study")) if path}

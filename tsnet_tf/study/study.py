@@ -13,9 +13,9 @@ import gin
 import keras
 import numpy as np
 
-from tsnet_tf import atomic, console
+from tsnet_tf import atomic, console, paths
 from tsnet_tf.data.video_dataset import VideoDataset
-from tsnet_tf.evaluation import evaluate, predictions
+from tsnet_tf.evaluation import evaluate, predictions, protocol
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.two_stream import Space
@@ -24,6 +24,8 @@ from tsnet_tf.study.candidates import Candidate
 from tsnet_tf.training import run_folder
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import train
+
+TEST = "test"  # the split on which everything is compared
 
 
 @gin.configurable
@@ -61,9 +63,14 @@ def study(
 
     Returns:
       The rows that are there.
+
+    Raises:
+      UserError: before anything is trained: there are no test videos, no such views, or no such search.
     """
+    views, searches = protocol.named(views).name, [paths.expanded(folder) for folder in searches]
+    dataset.check_splits({"study.dataset": (TEST,)})
     taking_part = [
-        *(candidates.found(folder, run_folder.summary_of(folder)["seed"]) for folder in searches),
+        *(candidates.found(folder, run_folder.finished(folder)["seed"]) for folder in searches),
         *candidates.hand(space, target_gmacs),
         *(candidates.singles(space, target_gmacs) if single_streams else ()),
         *candidates.random_architectures(space, target_gmacs, random, random_seed),
@@ -99,8 +106,8 @@ def _row(workdir: str, candidate: Candidate, seed: int, dataset: VideoDataset, v
     folder = os.path.join(workdir, "trainings", f"{candidate.name}-{seed}")
     train(workdir=folder, genotype=_genotype_file(workdir, candidate), seed=seed)
     model, genotype, labels = run_folder.load_trained(folder)
-    evaluate.evaluation(model, labels, dataset, make_strategy(), folder, views=views)
-    predicted = predictions.read(os.path.join(folder, predictions.FOLDER, f"test_{views}.npz"))
+    evaluate.evaluation(model, labels, dataset, make_strategy(), folder, split=TEST, views=views)
+    predicted = predictions.read(os.path.join(folder, predictions.FOLDER, f"{TEST}_{views}.npz"))
     losses = -np.log(np.maximum(predicted.probabilities[np.arange(len(predicted.labels)), predicted.labels], 1e-7))
     cost = complexity(genotype)
     return {

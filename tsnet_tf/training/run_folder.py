@@ -40,6 +40,19 @@ def summary_of(workdir: str) -> dict | None:
     return read_json(path) if tf.io.gfile.exists(path) else None
 
 
+def finished(workdir: str) -> dict:
+    """The summary of a finished run.
+
+    Raises:
+      UserError: there is none in ``workdir``.
+    """
+    summary = summary_of(workdir)
+    if summary is None:
+        found = "no such folder" if not tf.io.gfile.exists(workdir) else f"no {SUMMARY} in it"
+        raise UserError(f"expected the folder of a finished run, found {found}: '{workdir}'")
+    return summary
+
+
 def read_json(path: str):
     """The contents of a JSON file, on any file system."""
     with tf.io.gfile.GFile(path) as file:
@@ -144,9 +157,7 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
       UserError: there is no finished run in ``workdir``, or its files do not fit together.
     """
     paths.check_no_pattern(workdir)
-    if summary_of(workdir) is None:
-        found = "no such folder" if not tf.io.gfile.exists(workdir) else f"no {SUMMARY} in it"
-        raise UserError(f"expected the folder of a finished run, found {found}: '{workdir}'")
+    finished(workdir)
     with tf.io.gfile.GFile(os.path.join(workdir, "genotype.json")) as file:
         space = genotype.loads(file.read(), os.path.join(workdir, "genotype.json"))
     labels = read_json(os.path.join(workdir, "labels.json"))

@@ -80,6 +80,8 @@ def rows_of(path: str, flag: str, needed: tuple[str, ...]) -> list[tuple[dict[st
         repeated = [column for column in columns if column and columns.count(column) > 1]
         if repeated:
             raise UserError(f"{flag}: expected each column once in '{path}', found '{repeated[0]}' more than once")
+        while not columns[-1]:  # no column, and what stands there would be lost without a word
+            columns.pop()
         rows.fieldnames = columns
         return [(_fields(row, columns, flag, where), where) for row, where in _placed(rows, path)]
     except csv.Error as error:
