@@ -169,4 +169,4 @@ print(float(tf.reduce_sum(answer["probabilities"])), answer["probabilities"].sha
     done = subprocess.run([sys.executable, "-c", program], cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     total, classes = done.stdout.split()
-    assert float(total) == pytest.approx(1, abs=1e-5) and int(classes) == 24
+    assert float(total) == pytest.approx(1, abs=1e-5) and int(classes) == 18

@@ -13,7 +13,7 @@ import pytest
         (
             "make_demo_videos.py",
             ["--output=x", "--videos_per_class=1,2"],
-            "error: --videos_per_class: expected three numbers such as 48,16,20, found '1,2'",
+            "error: --videos_per_class: expected three numbers such as 64,20,28, found '1,2'",
         ),
         (
             "make_demo_videos.py",

@@ -23,13 +23,9 @@ def _changes(pose):
     return np.ptp(pose, axis=0) > 1e-9
 
 
-def test_an_order_is_two_different_motions():
-    assert (
-        len(demo_scene.ORDERS) == 6
-        and ("sway", "blink") in demo_scene.ORDERS
-        and ("blink", "sway") in demo_scene.ORDERS
-    )
-    assert all(first != second for first, second in demo_scene.ORDERS)
+def test_an_object_makes_each_motion_or_two_in_either_order():
+    assert {("sway", "blink"), ("blink", "sway"), ("pulse", "pulse")} < set(demo_scene.ORDERS)
+    assert len(demo_scene.ORDERS) == len(set(demo_scene.ORDERS)) == 9
 
 
 @pytest.mark.parametrize("order", demo_scene.ORDERS, ids="_".join)
@@ -120,7 +116,7 @@ QUIET = demo_scene.Noise((0.0, 0.0, 0.0), grain=0.0, pixel=0.0, company=0.0)
 
 
 def test_a_texture_shows_on_one_object_and_nowhere_else():
-    first, second = (_video(texture, ("sway", "blink"), QUIET)[0] for texture in ("stripes", "rings"))
+    first, second = (_video(texture, ("sway", "blink"), QUIET)[0] for texture in ("stripes", "checks"))
     scene = demo_scene.draw_scene(np.random.default_rng(4), QUIET)
     y, x = np.nonzero(np.abs(first - second).max(-1) > 20)
     aside, log_size, _ = demo_scene.poses(scene, ("sway", "blink"))[0, 0]

@@ -16,17 +16,17 @@ def videos(tmp_path_factory):
     return folder
 
 
-def _video(split="train", texture="rings", order=("pulse", "blink"), index=0):
+def _video(split="train", texture="checks", order=("pulse", "blink"), index=0):
     return demo_videos.Video(split, texture, order, index)
 
 
-def test_there_are_24_classes_in_an_annotation_file(videos):
+def test_there_are_18_classes_in_an_annotation_file(videos):
     with open(os.path.join(videos, "annotations.csv")) as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["path", "label", "split"]
-    assert len(rows) == 24 * 3 and len({row["label"] for row in rows}) == 24
-    assert [row["split"] for row in rows] == ["train"] * 48 + ["validation"] * 24
-    assert rows[0]["path"] == "train/bars_sway_then_pulse/bars_sway_then_pulse_0000.mp4"
+    assert len(rows) == 18 * 3 and len({row["label"] for row in rows}) == 18
+    assert [row["split"] for row in rows] == ["train"] * 36 + ["validation"] * 18
+    assert rows[0]["path"] == "train/checks_sway/checks_sway_0000.mp4"
     assert all(os.path.exists(os.path.join(videos, row["path"])) for row in rows)
 
 
@@ -49,7 +49,7 @@ def test_pixels_depend_on_seed_difficulty_and_video_only():
         demo_videos.draw_video(1, 3, _video()),
         demo_videos.draw_video(0, 3, _video(index=1)),
         demo_videos.draw_video(0, 3, _video(split="test")),
-        demo_videos.draw_video(0, 3, _video(texture="bars")),
+        demo_videos.draw_video(0, 3, _video(texture="stripes")),
         demo_videos.draw_video(0, 3, _video(order=("blink", "pulse"))),
     ]
     for other in others:

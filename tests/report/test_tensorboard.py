@@ -221,7 +221,7 @@ def test_report_of_the_same_runs(finished, tmp_path):
     assert "What is missing" not in page and page.count("candidates of sparse") == 0
     front = json.loads((finished / "sparse" / "front.json").read_text())
     assert front and "candidates of sparse" in (drawn / "trade_off.svg").read_text()
-    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 24
+    assert genotype.load(str(finished / "train" / "genotype.json")).classes == 18
     for svg in drawn.glob("samples_train*.svg"):
         assert svg.read_text().count("data:image/png;base64") == 12  # as many as are shown
         assert base64.b64decode(svg.read_text().split("base64,")[1].split('"')[0])[:4] == b"\x89PNG"

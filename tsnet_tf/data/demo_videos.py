@@ -1,4 +1,4 @@
-"""Writes the demo data set: 24 classes (4 textures x 6 orders) of H.264 .mp4 files and an annotation file."""
+"""Writes the demo data set: 18 classes (2 textures x 9 things to do) of H.264 .mp4 files and annotations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = tuple((texture, order) for texture in demo_scene.TEXTURES for order in d
 
 ANNOTATIONS = "annotations.csv"
 SETTINGS = "settings.json"
-_FORMAT = "tsnet_tf demo videos 3"  # count up whenever the same settings give other pixels
+_FORMAT = "tsnet_tf demo videos 4"  # count up whenever the same settings give other pixels
 
 # Every frame is coded alone and at the same quality. With predicted frames the coding errors around a moving shape
 # would differ from those around a still one, and a single frame could give the motion away.
@@ -40,7 +40,7 @@ class Video:
 
     @property
     def label(self) -> str:
-        return f"{self.texture}_{'_then_'.join(self.order)}"
+        return f"{self.texture}_{'_then_'.join(dict.fromkeys(self.order))}"
 
     @property
     def path(self) -> str:
