@@ -8,11 +8,13 @@ import gin
 import pytest
 
 from tsnet_tf.data.video_dataset import VideoDataset
+from tsnet_tf.errors import UserError
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search import halving, monitor, selection, step
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only
+from tsnet_tf.study import candidates, rows
 
 BATCH, VIDEOS = 4, 8
 
@@ -98,3 +100,20 @@ def test_fine_tuning_that_was_killed_goes_on_with_the_architecture_that_was_take
     assert summary["selection"] == "the best of 3, scored with shared weights on the validation videos"
     groups = [json.loads((tmp_path / path).read_text())["streams"] for path in (taken, "genotype.json")]
     assert groups[0] == groups[1]
+
+
+@pytest.mark.slow
+def test_evolution_over_the_shared_weights_gives_the_candidates_and_random_ones_are_scored_beside_them(
+    tmp_path, bright_and_dark
+):
+    with pytest.raises(UserError, match="search.evolution: expected search.refine above 0"):
+        search(tmp_path, bright_and_dark, ("sparse",), 2, evolution=6)
+    summary = search(
+        tmp_path, bright_and_dark, ("sparse",), 2, refine=3, evolution=6, scored_random=4, alpha_warmup=1.0
+    )
+    assert summary["selection"] == "the best of 3, scored with shared weights on the validation videos"
+    assert summary["entropy_nats"]["end"] == pytest.approx(summary["entropy_nats"]["start"])  # alpha had no say
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert len({rows.key(row["genotype"]) for row in scores}) == 4 and all(row["log_loss"] > 0 for row in scores)
+    found = candidates.found(str(tmp_path))
+    assert (found.name, found.origin) == ("evolution_0", "evolution")

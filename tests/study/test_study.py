@@ -33,7 +33,7 @@ def row(name, origin, seed, top1, loss, gmacs=0.01, score=None):
     return {
         "name": name, "origin": origin, "search_seed": 0 if origin == "found" else None, "seed": seed, "gmacs": gmacs,
         "params_m": 0.3, "top1": top1, "log_loss": loss, "supernet_score": score, "processor_seconds": 60.0,
-        "right": right, "losses": [loss] * 10,
+        "right": right, "losses": [loss] * 10, "genotype": {"name": name, "notes": []},
     }  # fmt: skip
 
 

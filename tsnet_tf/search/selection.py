@@ -124,13 +124,7 @@ def supernet_scores(
       costs: the search's costs.
     """
 
-    @tf.function(autograph=False)
-    def measure(architecture, clips, labels):
-        logits = tf.cast(network(clips, architecture=architecture, training=False), tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-        right = tf.equal(tf.argmax(logits, 1, labels.dtype), labels)
-        return tf.stack([-tf.reduce_mean(losses), tf.reduce_mean(tf.cast(right, tf.float32))])
-
+    measure = score_and_top1(network)
     batches, prices, found = list(batches), costs.of(tf.constant(architectures)).numpy(), []
     with console.progress("scores with shared weights", len(architectures)) as bar:
         for architecture, price in zip(architectures, prices, strict=True):
@@ -138,6 +132,19 @@ def supernet_scores(
             found.append(Scored(architecture, float(price), float(means[0]), float(means[1])))
             bar.advance()
     return found
+
+
+def score_and_top1(network: TwoStreamModel) -> Callable:
+    """``(architecture, clips, labels)`` to `Scored`'s score and top1 on this batch, float32 ``[2]``."""
+
+    @tf.function(autograph=False)
+    def measure(architecture, clips, labels):
+        logits = tf.cast(network(clips, architecture=architecture, training=False), tf.float32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        right = tf.equal(tf.argmax(logits, 1, labels.dtype), labels)
+        return tf.stack([-tf.reduce_mean(losses), tf.reduce_mean(tf.cast(right, tf.float32))])
+
+    return measure
 
 
 def best(measured: Sequence[Scored]) -> Scored:

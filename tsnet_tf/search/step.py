@@ -1,6 +1,7 @@
 """One step of the progressive search, from gin settings to a run folder (paper, section 4.2)."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -19,7 +20,7 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import evolution, halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
@@ -69,6 +70,8 @@ class SearchSettings:
       refine: how many architectures drawn from P(A | alpha) within the target are scored with the shared weights on
         the validation videos, the most probable one among them; their front is left in ``front.json``. 0: the most
         probable one is taken unmeasured.
+      evolution: evaluations of plain evolution over the shared weights, each on one validation batch, whose best are
+        scored in the place of those drawn from P(A | alpha); 0 for none (see `tsnet_tf.search.evolution`).
       rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
         trained by itself, from the shared weights (see `tsnet_tf.search.halving`). The winner's weights are kept.
       scored_random: how many random architectures within the target, the first of those that `bin/study.py` trains, get
@@ -104,6 +107,7 @@ class SearchSettings:
     target_latency_ms: float | None = None
     latency_table: str | None = None
     refine: int = 0
+    evolution: int = 0
     rounds: tuple[tuple[int, float], ...] = ()
     scored_random: int = 0
     hand_made: bool = False
@@ -224,6 +228,8 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
     """Checks everything that can be checked, and makes the supernet and the run folder."""
     strategy = make_strategy()
     protocol.named(own.views)
+    if own.evolution and not own.refine:
+        raise UserError("search.evolution: expected search.refine above 0, how many of its best are scored; found 0")
     own.dataset.check_splits(
         {
             "search.train_splits": own.train_splits,
@@ -342,12 +348,28 @@ def _candidates(task: _Task) -> tuple[list[list[int]], str]:
         most_probable = budget.most_probable(logits)
     if not own.refine:
         return [most_probable.tolist()], MOST_PROBABLE
-    drawn = selection.draw(budget, logits, own.refine, own.seed)
-    drawn[0] = most_probable
+    if own.evolution:
+        drawn = _evolved(task, budget)
+    else:
+        drawn = selection.draw(budget, logits, own.refine, own.seed)
+        drawn[0] = most_probable
     scored = selection.supernet_scores(task.model.network, drawn, _validation_batches(task), task.model.costs)
     _write_front(task, scored)
     how = f"the best of {len(scored)}, scored with shared weights on the validation videos"
     return [one.architecture.tolist() for one in sorted(scored, key=lambda one: (-one.score, one.cost))], how
+
+
+def _evolved(task: _Task, budget: BudgetedDistribution) -> np.ndarray:
+    """As many architectures as are scored at the end, found by evolution."""
+    own, measure = task.settings, selection.score_and_top1(task.model.network)
+    batches = itertools.cycle(list(_validation_batches(task)))
+    with console.progress("evolution with shared weights", own.evolution) as bar:
+
+        def score(architecture: np.ndarray) -> float:
+            bar.advance()
+            return float(measure(tf.constant(architecture), *next(batches))[0])
+
+        return evolution.evolve(budget, score, own.evolution, own.refine, own.seed)
 
 
 def _score_random(task: _Task) -> None:
@@ -391,6 +413,7 @@ def _finish(task: _Task, model: TwoStreamModel, how: str, started: float) -> dic
         "seconds": time.monotonic() - started,
         "test_top1": result["top1"],
         "selection": how,
+        "evolution": own.evolution,
         "steps": task.pace.steps,
         "samples": task.model.samples,
         "seed": own.seed,

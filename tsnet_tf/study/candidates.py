@@ -8,6 +8,7 @@ from tsnet_tf.search.selection import random_within
 from tsnet_tf.space.genotype import load
 from tsnet_tf.space.hand_made import SINGLE_STREAMS, hand_made, single_stream
 from tsnet_tf.space.two_stream import Space, pick, values_at
+from tsnet_tf.training import run_folder
 
 TOLERANCE = 0.03  # how far below the budget an architecture is still of equal cost
 
@@ -52,7 +53,8 @@ def singles(space: Space, gmacs: float) -> list[Candidate]:
     return [Candidate(f"single_{kind}", "single", single_stream(space, kind, gmacs)) for kind in SINGLE_STREAMS]
 
 
-def found(folder: str, search_seed: int) -> Candidate:
-    """What the search in a run folder has found."""
-    genotype = load(os.path.join(folder, "genotype.json"))
-    return Candidate(f"found_{search_seed}", "found", genotype, search_seed)
+def found(folder: str) -> Candidate:
+    """What the search in a run folder has found, by alpha or by plain evolution."""
+    summary = run_folder.finished(folder)
+    origin, seed = "evolution" if summary.get("evolution") else "found", summary["seed"]
+    return Candidate(f"{origin}_{seed}", origin, load(os.path.join(folder, "genotype.json")), seed)

@@ -70,7 +70,7 @@ def study(
     views, searches = protocol.named(views).name, [paths.expanded(folder) for folder in searches]
     dataset.check_splits({"study.dataset": (TEST,)})
     taking_part = [
-        *(candidates.found(folder, run_folder.finished(folder)["seed"]) for folder in searches),
+        *(candidates.found(folder) for folder in searches),
         *candidates.hand(space, target_gmacs),
         *(candidates.singles(space, target_gmacs) if single_streams else ()),
         *candidates.random_architectures(space, target_gmacs, random, random_seed),
@@ -92,6 +92,8 @@ def _supernet_scores(searches: Sequence[str]) -> dict[str, float]:
     """Mean log-likelihood with the searches' shared weights, of the random architectures that they have scored."""
     scores = collections.defaultdict(list)
     for folder in searches:
+        if run_folder.finished(folder).get("evolution"):
+            continue  # other weights: alpha never stood in the way of any architecture
         path = os.path.join(folder, "scores.json")
         for row in run_folder.read_json(path) if os.path.isfile(path) else ():
             scores[rows.key(row["genotype"])].append(-row["log_loss"])

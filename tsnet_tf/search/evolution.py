@@ -1,0 +1,55 @@
+"""Plain evolution within a budget: what the search has to beat with as many evaluations.
+
+Regularised evolution (Real et al., "Regularized Evolution for Image Classifier Architecture Search"): of a few members
+of the population the best has a child, in which one choice is another, and the oldest member dies.
+"""
+
+import collections
+from collections.abc import Callable
+
+import numpy as np
+
+from tsnet_tf.search.budget import BudgetedDistribution
+from tsnet_tf.search.selection import random_within
+
+POPULATION, COMPETITORS = 32, 8
+
+
+def evolve(
+    budget: BudgetedDistribution, score: Callable[[np.ndarray], float], evaluations: int, count: int, seed: int
+) -> np.ndarray:
+    """The ``count`` best of all architectures that were scored, the best one first, ``[count, choices]``.
+
+    Args:
+      budget: what all of them keep to.
+      score: of one architecture, int32 ``[choices]``; the higher the better. May differ from call to call.
+      evaluations: calls of ``score``.
+      count: architectures wanted; no more than ``evaluations``, and fewer where fewer different ones were scored.
+      seed: of the first population and of the children.
+    """
+    draw = np.random.default_rng(seed)
+    sizes = [len(choice.values) for choice in budget.distribution.choices]
+    first = random_within(budget, min(POPULATION, evaluations), seed)
+    population = collections.deque((score(one), tuple(one)) for one in first)
+    scored = {architecture: value for value, architecture in population}
+    for _ in range(evaluations - len(first)):
+        competitors = draw.choice(len(population), min(COMPETITORS, len(population)), replace=False)
+        _, parent = max(population[index] for index in competitors)
+        child = _child(parent, sizes, budget, draw)
+        population.append((score(child), tuple(child)))
+        population.popleft()
+        scored[tuple(child)] = population[-1][0]
+    best = sorted(scored, key=scored.get, reverse=True)[:count]
+    return np.array(best, np.int32)
+
+
+def _child(parent: tuple[int, ...], sizes: list[int], budget: BudgetedDistribution, draw) -> np.ndarray:
+    """The parent with one choice changed and, where the budget asks for it, more: until it is kept to again."""
+    child = np.array(parent, np.int32)
+    while True:
+        row = draw.choice([row for row, size in enumerate(sizes) if size > 1])
+        child[row] = (child[row] + draw.integers(1, sizes[row])) % sizes[row]
+        if budget.least <= float(budget.costs.of(child[None])[0]) <= budget.most:
+            return child
+        if draw.uniform() < 0.5:  # or go on from here: at equal cost, one choice alone rarely fits
+            child = np.array(parent, np.int32)
