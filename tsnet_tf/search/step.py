@@ -73,7 +73,9 @@ class SearchSettings:
       evolution: evaluations of plain evolution over the shared weights, each on one validation batch, whose best are
         scored in the place of those drawn from P(A | alpha); 0 for none (see `tsnet_tf.search.evolution`).
       rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
-        trained by itself, from the shared weights (see `tsnet_tf.search.halving`). The winner's weights are kept.
+        trained by itself (see `tsnet_tf.search.halving`). The winner's weights are kept.
+      from_scratch: whether these trainings begin with random weights, and not with the shared ones: slower, and closer
+        to what counts where the architecture is to be trained from scratch.
       scored_random: how many random architectures within the target, the first of those that `bin/study.py` trains, get
         scores with the shared weights in ``scores.json``: for rank correlations, the search does not see them.
       hand_made: whether the hand-made architecture of this space and target is among them
@@ -109,6 +111,7 @@ class SearchSettings:
     refine: int = 0
     evolution: int = 0
     rounds: tuple[tuple[int, float], ...] = ()
+    from_scratch: bool = False
     scored_random: int = 0
     hand_made: bool = False
     dataset: VideoDataset = gin.REQUIRED
@@ -187,12 +190,17 @@ class _Task:
 
     def fixed(self, genotype: Space) -> TwoStreamModel:
         """The model of one architecture, with the supernet's weights."""
+        network = self.fresh(genotype)
+        inherit(network, self.model.network)
+        return network
+
+    def fresh(self, genotype: Space) -> TwoStreamModel:
+        """The model of one architecture, with random weights."""
+        set_seed(self.settings.seed)
         with self.strategy.scope(), precision():
-            network = TwoStreamModel(
+            return TwoStreamModel(
                 genotype, synchronized=self.settings.synchronized, branch_gamma=self.settings.branch_gamma
             )
-            inherit(network, self.model.network)
-        return network
 
 
 def search(*, workdir: str, previous: str | None, **settings) -> dict:
@@ -315,7 +323,7 @@ def _select(task: _Task) -> tuple[TwoStreamModel, str]:
         return halving.halve(
             genotypes,
             own.rounds,
-            task.fixed,
+            task.fresh if own.from_scratch else task.fixed,
             own,
             task.strategy,
             task.workdir,
