@@ -35,8 +35,8 @@ def halve(
     """Trains candidates, round after round, and keeps those with the least validation log-loss.
 
     Every training, also in later rounds, begins with the weights that ``make`` gives and has the whole schedule, so
-    that rounds need not agree about it. What has been measured is in ``halving/rounds.json``; a run that is stopped goes
-    on from there.
+    that rounds need not agree about it. What has been measured is in ``halving/rounds.json``; a run that is stopped
+    goes on from there.
 
     Args:
       genotypes: candidates, those with the highest hopes first.
