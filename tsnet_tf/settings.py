@@ -125,6 +125,8 @@ def find(path: str, what: str = "--gin_file") -> str:
 def read(files: Sequence[str], bindings: Sequence[str] = (), *, under: str = "") -> Settings:
     """Reads gin files, with those that they include, and single bindings, which come after them.
 
+    A file that was read before is not included again: what several gin files include is theirs to change, in any order.
+
     Args:
       files: paths of gin files (see `find`).
       bindings: such as "seed = 1".
@@ -190,6 +192,7 @@ class _Reader(config_parser.ParserDelegate):
         self.text: list[str] = []
         self.bindings: list[Binding] = []
         self.imports: list[str] = []
+        self._files: set[str] = set()
 
     def configurable_reference(self, name: str, called: bool) -> Reference:
         return Reference(name.rsplit("/", 1)[-1], called)
@@ -205,6 +208,7 @@ class _Reader(config_parser.ParserDelegate):
                 content = file.read()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"expected a gin file, found that '{path}' cannot be read: {error}") from error
+        self._files.add(os.path.realpath(path))
         self.add(content, lambda line: f"{path}, line {line}", (*within, path))
 
     def add(self, content: str, where: Callable[[int], str], within: tuple[str, ...] = ()) -> None:
@@ -218,7 +222,9 @@ class _Reader(config_parser.ParserDelegate):
             elif isinstance(statement, config_parser.IncludeStatement):
                 self.text += lines[kept_from : line - 1]
                 kept_from = line
-                self.add_file(find(statement.filename, where(line)), within)
+                path = find(statement.filename, where(line))
+                if path in within or os.path.realpath(path) not in self._files:
+                    self.add_file(path, within)
         self.text += lines[kept_from:]
 
     def _add_binding(self, statement: config_parser.BindingStatement, where: str) -> None:

@@ -21,8 +21,8 @@ def check(workdir: str, given: Settings) -> None:
     setting_mistakes.check(given, beside=[read(workdir)])
 
 
-def read(workdir: str) -> Settings:
-    """The settings of the run folder ``workdir``.
+def read(workdir: str, gin_files: Sequence[str] = ()) -> Settings:
+    """The settings of the run folder ``workdir``, then those of ``gin_files``.
 
     Raises:
       UserError: there is no such run folder.
@@ -37,7 +37,7 @@ def read(workdir: str) -> Settings:
     if not exists(path):
         raise UserError(f"--workdir: expected a finished run, found no {CONFIG} in '{workdir}'")
     with opened(path) as file:
-        return settings.read([], under=file.read())
+        return settings.read(gin_files, under=file.read())
 
 
 def restore(workdir: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 RECALIBRATION_BATCHES = 16
+NOT_TRAINING = ("search", "joint", "alpha_optimizer", "table1", "space_file")  # configurables that it never asks for
 
 
 @gin.configurable
@@ -69,7 +70,7 @@ def train(
     Raises:
       UserError: a setting or the genotype does not fit.
     """
-    run_folder.check_settings(workdir, {"genotype": genotype})
+    run_folder.check_settings(workdir, {"genotype": genotype}, without=NOT_TRAINING)
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"training: already finished in {workdir}")
