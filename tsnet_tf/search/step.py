@@ -260,7 +260,7 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
             alpha_warmup_steps=round(own.alpha_warmup * pace.steps),
             seed=own.seed,
         )
-        model.compile(weight_optimizer(pace.steps))
+        model.compile(weight_optimizer(pace.steps, pace.batch_size))
     own_folder = run_folder.start(workdir, strategy, {"previous": previous})
     return _Task(own, workdir, own_folder, strategy, space, cost_model, target, model, pace, labels)
 

@@ -147,7 +147,7 @@ def fit(
     space = model.space
     with strategy.scope():
         training = Classifier(model, label_smoothing=label_smoothing, microbatches=microbatches)
-        training.compile(weight_optimizer(pace.steps))
+        training.compile(weight_optimizer(pace.steps, pace.batch_size))
 
     def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
         return _clips(space, dataset, splits, pace.batch_size, seed, input_context=context, skip_batches=done)
