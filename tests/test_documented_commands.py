@@ -264,3 +264,14 @@ def test_budget_of_the_readme_can_be_met(desk, monkeypatch):
     least, most = (complexity(extreme(space)).gmacs for extreme in (smallest, largest))
     assert 1.2 * least < mine.value("progressive.target_gmacs") < most / 1.2
     assert len([line for line in snippets()["mine.gin"].splitlines() if line and not line.startswith("#")]) <= 6
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=lambda path: path.name)
+def test_help_takes_less_than_a_second_of_the_processor(binary, tmp_path):
+    command = [sys.executable, str(binary), "--help"]
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(command, stdout=said, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0 and used.ru_utime + used.ru_stime < 1.0
+    assert "--workdir" in (tmp_path / "said").read_text()

@@ -17,13 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SMALL = [
-    "search.epochs = 0.5",
-    "train.epochs = 1",
-    "joint.samples = 2",
-    "search.refine = 2",
-    "progressive.views = '1-center'",
-]
+SMALL = ["search.epochs = 0.5", "train.epochs = 1", "joint.samples = 2", "search.refine = 2", "VideoDataset.crop = 32"]
+SMALL += ["VideoDataset.train_jitter = (32, 40)", "VideoDataset.test_short_side = 32", "progressive.views = '1-center'"]
 
 
 def command(beginning, having=""):

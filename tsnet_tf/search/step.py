@@ -18,7 +18,7 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import evidence, halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
@@ -41,7 +41,7 @@ from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.precision import precision
-from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.recorder import Recorder, seconds_of
 from tsnet_tf.training.strategy import of_chief
 from tsnet_tf.training.strategy import strategy as make_strategy
 
@@ -221,7 +221,7 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
     if finished is not None:
         console.say(f"{own.name}: already finished in {workdir}")
         return finished
-    started = time.monotonic()
+    started = time.monotonic() - seconds_of(workdir)
     task = _prepare(own, workdir, previous)
     _run(task)
     model, how = _select(task)
@@ -261,6 +261,10 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
             seed=own.seed,
         )
         model.compile(weight_optimizer(pace.steps, pace.batch_size))
+    most = max((len(choice.values) for choice in choices(space)), default=1)
+    rate = float(tf.convert_to_tensor(model.alpha_optimizer.learning_rate))
+    for line in evidence.before(own, len(labels), pace.steps, rate, most):
+        console.warn(line)
     own_folder = run_folder.start(workdir, strategy, {"previous": previous})
     return _Task(own, workdir, own_folder, strategy, space, cost_model, target, model, pace, labels)
 
@@ -383,6 +387,8 @@ def _finish(task: _Task, model: TwoStreamModel, how: str, started: float) -> dic
         "seed": own.seed,
     }
     run_folder.finish(task.own_folder, model, summary)
+    for line in evidence.after(summary, cost_model.name, own.alpha_warmup):
+        console.warn(line)
     return summary
 
 

@@ -35,6 +35,7 @@ class _Trainer(orbit.StandardTrainer):
     ):
         super().__init__(dataset, orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False))
         self.steps_done, self.is_tracing = 0, False
+        self.began: Callable[[int], None] = lambda steps: None  # told of the first steps, which compile as well
         self._model, self._step, self._strategy = model, step, strategy
         self._report_every, self._stops, self._profiler = report_every, stops, profiler
         # What the profiler is to see has to be a call of its own.
@@ -55,6 +56,8 @@ class _Trainer(orbit.StandardTrainer):
                     self._profiler.run(train_step, iterator)
                 else:
                     train_steps(iterator, tf.constant(count))
+                if not self.steps_done:
+                    self.began(count)
                 self.steps_done += count
                 left -= count
 
@@ -234,7 +237,7 @@ def train_loop(
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
             rate = {"learning_rate/weights": float(tf.convert_to_tensor(model.optimizer.learning_rate))}
-            clips = (now - bar.done) * pace.batch_size
+            clips = (now - max(bar.done, timed_from)) * pace.batch_size
             skipped = stopping.skipped(model, skipped_allowed, title, what_now())
             try:
                 shown = recorder.record(now, {**metrics, **rate, **skipped}, clips=clips, last=now >= pace.steps)
@@ -243,10 +246,19 @@ def train_loop(
             watch.look(now, metrics.get("loss", 0.0))
             bar.advance(now - bar.done, **shown)
 
+        def began(steps: int) -> None:
+            nonlocal timed_from
+            timed_from = done + steps
+            recorder.began()
+            bar.began(steps)
+
+        trainer.began, timed_from = began, done
+
         def save(_=None, check_interval: bool = True) -> None:
             nonlocal last_good
             saved = checkpoints.save(manager, int(step), check_interval)
             if saved:
+                recorder.save_seconds()
                 last_good = saved if own_folder == folder else tf.train.latest_checkpoint(folder)
 
         try:

@@ -22,7 +22,7 @@ from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
 from tsnet_tf.training.precision import precision
-from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.recorder import Recorder, seconds_of
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 RECALIBRATION_BATCHES = 16
@@ -75,7 +75,7 @@ def train(
     if finished is not None:
         console.say(f"training: already finished in {workdir}")
         return finished
-    started = time.monotonic()
+    started = time.monotonic() - seconds_of(workdir)
     strategy = make_strategy()
     dataset.check_splits({"train.train_splits": train_splits})
     labels = dataset.labels()
