@@ -12,7 +12,7 @@ import pytest
 
 from tsnet_tf import console, settings
 from tsnet_tf.errors import UserError
-from tsnet_tf.search import parts, progressive
+from tsnet_tf.search import forecast, parts, progressive
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.table1 import table1
@@ -157,10 +157,19 @@ def test_what_is_one_steps_is_not_shared_by_all(tmp_path, bright_and_dark, name)
         parts.check(settings.read(files), files, [])
 
 
-def test_dry_run_says_what_would_be_done_and_writes_nothing(called, tmp_path, bright_and_dark, tables):
+def test_dry_run_says_what_would_be_done_and_writes_nothing(called, tmp_path, bright_and_dark, tables, monkeypatch):
+    """Eight videos, 40 epochs, batches of 16: 20 steps of 2 x 16 x 3 passes in training and half of 4 x 16 in validation,
+    at a second per GMAC: 20 x 128 x 0.056 = 143 s; and 50 steps of 48 passes at 0.1 GMACs: 240 s."""
+    monkeypatch.setattr(forecast, "seconds_per_gmac", lambda space: 1.0)
     assert whole(mine(tmp_path, bright_and_dark), [], dry_run=True) is None
     assert not called and not (tmp_path / "run").exists()
-    assert [row[3] for row in tables[0]] == ["0.056", "0.08", "0.1"]
+    plan, found = tables
+    assert [row[3] for row in plan] == ["0.056", "0.08", "0.1"]
+    assert [(row[0], row[2], row[3], str(row[6])) for row in (found[0], found[3])] == [
+        ("sparse", "run/sparse", 20, "0:02:23"),
+        ("train", "run/train", 50, "0:04:00"),
+    ]
+    assert found[1][1] == f"{bright_and_dark}, run/sparse"
 
 
 def test_what_has_changed_since_is_told_and_is_done_anew_if_wanted(called, tmp_path, bright_and_dark):

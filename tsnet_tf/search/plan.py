@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from tsnet_tf import console, settings
 from tsnet_tf.errors import UserError
+from tsnet_tf.search import forecast
 from tsnet_tf.search import step as search_step
 from tsnet_tf.search.cost_tables import CostModel, CostTables
 from tsnet_tf.settings import Settings
 from tsnet_tf.space import reach
-from tsnet_tf.space.cost import largest
+from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.two_stream import Space, entropy_of_uniform, only, restrict, values_of
 
 
@@ -27,7 +28,9 @@ class Planned:
       cost_model: what its target is about.
       reach: what it can reach, whatever the steps before it find; in the target's unit.
       target: what its architecture may cost.
-      steps: its length, in training steps.
+      own: its settings.
+      forward_passes: of one clip in a training step, backward ones counted too.
+      numbers: precision and optimizer.
       is_divided: whether the target is its part of the budget of the whole, instead of its own setting.
     """
 
@@ -36,7 +39,9 @@ class Planned:
     cost_model: CostModel
     reach: reach.Range
     target: float
-    steps: int
+    own: search_step.SearchSettings
+    forward_passes: float
+    numbers: tuple[str, str]
     is_divided: bool
 
     def bindings(self, before: Space | None) -> list[str]:
@@ -50,24 +55,25 @@ class Planned:
         return [f"{name} = {target if name == own else None!r}" for name in names]
 
 
-def make(parts: Sequence[Settings], target: tuple[str, float] | None) -> list[Planned]:
+def make(parts: Sequence[Settings], target: tuple[str, float] | None, before: Space | None = None) -> list[Planned]:
     """The plan of the steps with the settings ``parts``. Gin holds those of the last one afterwards.
 
     Args:
       parts: what each step gets.
       target: name of a cost model and the budget of the whole; None if every step has a target of its own.
+      before: what was found before the first of them.
 
     Raises:
       UserError: settings, data and budget do not fit together.
     """
-    owns, spaces, steps, lengths = [], [], [], []
+    owns, spaces, steps, passes, fixed = [], [], [], [], values_of(before) if before else None
     for part in parts:
         settings.apply(part)
         own = search_step.settings_from_gin()
         own.check_splits()
         owns.append(own)
         spaces.append(search_step.space_of_data(own, own.dataset.labels()))
-        lengths.append(own.pace(own.epochs).steps)
+        passes.append(_forward_passes(own, part))
     last = owns[-1].target_gmacs
     for own in owns:
         share = own.target_gmacs / last if last and own.target_gmacs else None
@@ -78,14 +84,43 @@ def make(parts: Sequence[Settings], target: tuple[str, float] | None) -> list[Pl
         name, most = target
         models = [search_step.cost_model(name, own) for own in owns]
         targets = reach.divided(most, steps, reach.ranges(spaces, steps, _price(models[-1])), models[-1].unit)
-    reached = [
-        reach.ranges(spaces[: number + 1], steps[: number + 1], _price(model))[-1]
-        for number, model in enumerate(models)
-    ]
+    reached = [reach.ranges(spaces, steps, _price(model), fixed)[number] for number, model in enumerate(models)]
+    numbers = map(forecast.of_numbers, parts)
     return [
         Planned(*row, is_divided=target is not None)
-        for row in zip(steps, spaces, models, reached, targets, lengths, strict=True)
+        for row in zip(steps, spaces, models, reached, targets, owns, passes, numbers, strict=True)
     ]
+
+
+def _forward_passes(own: search_step.SearchSettings, given: Settings) -> float:
+    """Of one clip in a training step: K architectures on the validation clips, some of them on the training clips."""
+    samples = given.value("joint.samples") or 16
+    trained = given.value("joint.weight_samples") or samples
+    validated = samples * own.validation_batch_size * (1 - own.alpha_warmup)
+    return (1 + forecast.BACKWARD) * trained * own.batch_size + validated
+
+
+def forecasts(plan: Sequence[Planned], folders: Sequence[str], before: str | None = None) -> list[forecast.Forecast]:
+    """What each step will take, read and write.
+
+    Args:
+      plan: the steps.
+      folders: their run folders.
+      before: the run folder of the step before the first.
+    """
+    found = []
+    for one, folder in zip(plan, folders, strict=True):
+        searched, width = _searched(one), one.reach.most - one.reach.least
+        part = (one.target - one.reach.least) / width if width else 0.0
+        least, most = (complexity(extreme(searched)).gmacs for extreme in (smallest, largest))
+        gmacs = one.target if one.cost_model.name == "gmacs" else least + part * (most - least)
+        reads = ", ".join(filter(None, [one.own.dataset.directory, before]))
+        steps, clips = one.own.pace(one.own.epochs).steps, max(one.own.batch_size, one.own.validation_batch_size)
+        typical = forecast.between(searched, part)
+        row = (one.step.name, reads, folder, typical, gmacs, steps, clips, one.forward_passes)
+        found.append(forecast.Forecast(*row, *one.numbers))
+        before = folder
+    return found
 
 
 def the_one(targets: dict[str, float | None]) -> tuple[str, float] | None:
@@ -113,7 +148,7 @@ def show(plan: Sequence[Planned]) -> None:
                 str(one.reach),
                 f"{one.target:.4g}",
                 one.cost_model.unit,
-                one.steps,
+                one.own.pace(one.own.epochs).steps,
             ]
             for one in plan
         ],

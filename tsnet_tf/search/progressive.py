@@ -15,7 +15,7 @@ import tensorflow as tf
 from tsnet_tf import atomic, console, interruption, settings
 from tsnet_tf.errors import NotFinite, TryAgain, UserError
 from tsnet_tf.evaluation import protocol, run_settings
-from tsnet_tf.search import parts, plan
+from tsnet_tf.search import forecast, parts, plan
 from tsnet_tf.search.step import NOT_SEARCHING, show
 from tsnet_tf.training import run_folder
 from tsnet_tf.training.train import NOT_TRAINING
@@ -87,6 +87,7 @@ def progressive(
     planned = plan.make([whole.settings(path) for path in steps], target)
     plan.show(planned)
     if dry_run:
+        whole.forecast(steps, planned, training)
         return None
     earlier = run_folder.summary_of(workdir) if whole.check(steps, planned, training) else None
     if earlier is not None and earlier["final"]["views"] == views:
@@ -153,6 +154,15 @@ class _Whole:
         command = [*(f"--gin_file={file}" for file in files), *(f"--gin_bindings={one}" for one in bindings)]
         command += [f"--{name}={value}" for name, value in given.items() if value is not None]
         _run([sys.executable, os.path.join(self.binaries, binary), *command])
+
+    def forecast(self, steps: Sequence[str], planned: Sequence[plan.Planned], training: str) -> None:
+        """Shows what every part would take, read and write."""
+        searches = plan.forecasts(planned, [self.folder(path) for path in steps])
+        given = self.settings(training)
+        settings.apply(given)
+        last = searches[-1]
+        trained = forecast.of_training(given, None, last.typical, os.path.join(self.workdir, parts.TRAINING))
+        forecast.show([*searches, dataclasses.replace(trained, gmacs=last.gmacs)])
 
     def check(self, steps: Sequence[str], planned: Sequence[plan.Planned], training: str) -> bool:
         """Holds the settings of every part that has begun against those that it was begun with.

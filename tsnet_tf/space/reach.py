@@ -3,11 +3,11 @@
 import dataclasses
 import decimal
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.space.cost import largest, smallest
-from tsnet_tf.space.two_stream import Space, only, restrict, variables
+from tsnet_tf.space.two_stream import Space, Value, only, restrict, variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,20 +41,26 @@ class Range:
         return f"{float(least):g} to {float(most):g}"
 
 
-def ranges(spaces: Sequence[Space], steps: Sequence[Step], price: Callable[[Space], float]) -> list[Range]:
+def ranges(
+    spaces: Sequence[Space],
+    steps: Sequence[Step],
+    price: Callable[[Space], float],
+    fixed: Mapping[str, Value] | None = None,
+) -> list[Range]:
     """What each step can reach, whatever the steps before it have found.
 
     Args:
       spaces: the whole space of each step.
       steps: in their order.
       price: what an architecture costs.
+      fixed: values of what was found before the first of them.
     """
     found = []
     for number, (space, step) in enumerate(zip(spaces, steps, strict=True), start=1):
         streams = only(space, step.streams)
         labels = [variable.label for variable in variables(streams)]
         so_far = [pattern for one in steps[:number] for pattern in one.free]
-        searched = restrict(streams, [one for one in so_far if fnmatch.filter(labels, one)], {})
+        searched = restrict(streams, [one for one in so_far if fnmatch.filter(labels, one)], fixed or {})
         found.append(Range(price(smallest(searched)), price(largest(searched))))
     return found
 
