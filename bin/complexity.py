@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Prints what an architecture costs, how large a space is, or how our counts compare with the paper's.
 
   python bin/complexity.py --genotype=x3d_s --resolution=182

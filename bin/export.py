@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes a trained model as a SavedModel with preprocessing, softmax and labels inside.
 
   python bin/export.py --workdir=runs/demo/train --output=runs/demo/saved_model

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Shows what is in prepared records, and checks them.
 
   python bin/inspect_data.py runs/demo/data --gin_file=gin/data/demo.gin

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Turns annotated videos into sharded TFRecords, with a label map, a manifest and a list of rejected videos.
 
   python bin/prepare_data.py --annotations=annotations.csv --videos=videos --output=records

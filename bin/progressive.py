@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Searches step by step, trains what was found from scratch and evaluates it; each part is a fresh process.
 
   python bin/progressive.py --gin_file=gin/demo.gin --workdir=runs/demo

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Runs one step of the architecture search and leaves the found architecture in the run folder.
 
   python bin/search.py --gin_file=gin/steps/sparse.gin --gin_file=gin/data/kinetics400.gin --workdir=runs/sparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Trains one architecture from random weights.
 
   python bin/train.py --gin_file=gin/train/scratch.gin --gin_file=gin/data/kinetics400.gin \

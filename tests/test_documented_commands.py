@@ -149,6 +149,7 @@ def desk(tmp_path_factory):
         (folder / "runs" / name / "config.gin").write_text("seed = 0\ntrain.seed = %seed\n")
         (folder / "runs" / name / "genotype.json").write_text(genotype.dumps(genotype.load("manual_tsnet_70")))
     (folder / "my_space.py").write_text("from tsnet_tf.space.table1 import table1\nSPACE = table1()\n")
+    (folder / "my_space.json").write_text("{}")  # the work itself is left out
     for name, content in snippets().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -275,3 +276,15 @@ def test_help_takes_less_than_a_second_of_the_processor(binary, tmp_path):
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0 and used.ru_utime + used.ru_stime < 1.0
     assert "--workdir" in (tmp_path / "said").read_text()
+
+
+def test_binaries_run_as_the_readme_prints_them(tmp_path):
+    """With the environment's programs first, as after its activation."""
+    assert all(
+        os.access(path, os.X_OK) and path.read_text().startswith("#!/usr/bin/env python3\n") for path in BINARIES
+    )
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    command = "bin/complexity.py --genotype=x3d_s --json"
+    done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["genotype"] == "x3d_s", done.stderr

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SMALL = ["search.epochs = 0.5", "train.epochs = 1", "joint.samples = 2", "search.refine = 2", "VideoDataset.crop = 32"]
-SMALL += ["VideoDataset.train_jitter = (32, 40)", "VideoDataset.test_short_side = 32", "progressive.views = '1-center'"]
+SMALL = ["search.epochs = 0.5", "train.epochs = 1", "joint.samples = 2", "search.refine = 2"]
+SMALL += ["table1.depths = ((1,), (1,))", "progressive.views = '1-center'"]
 
 
 def command(beginning, having=""):
@@ -55,7 +55,7 @@ def test_a_folder_of_a_hundred_clips_becomes_an_exported_model_within_the_budget
     assert (tmp_path / "runs" / "inspection" / "data" / "clips.png").is_file()
     whole = command("bin/progressive.py --gin_file=mine.gin")
     small = [f"--gin_bindings={setting}" for setting in SMALL]
-    assert "0.056" in run(tmp_path, whole, *small, "--dry_run") and not (tmp_path / "runs" / "mine").exists()
+    assert "reachable" in run(tmp_path, whole, *small, "--dry_run") and not (tmp_path / "runs" / "mine").exists()
     run(tmp_path, whole, *small)
     summary = json.loads((tmp_path / "runs" / "mine" / "summary.json").read_text())
     budgets = [step["target_gmacs"] for step in summary["steps"]]

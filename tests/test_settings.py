@@ -6,7 +6,7 @@ import inspect
 import gin
 import pytest
 
-from tsnet_tf import configurables, setting_mistakes, settings
+from tsnet_tf import configurables, reference, setting_mistakes, settings
 from tsnet_tf.errors import UserError
 from tsnet_tf.settings import Macro, Reference
 
@@ -149,3 +149,12 @@ def test_what_is_read_out_of_the_source_is_what_gin_knows():
         assert found.parameters == tuple(p.name for p in named), name
         assert set(found.needed) == {p.name for p in named if p.default in (p.empty, gin.REQUIRED)}, name
         assert set(found.required) == {p.name for p in named if p.default is gin.REQUIRED}, name
+
+
+def test_the_page_of_all_settings_is_that_of_the_docstrings():
+    """It has every setting that a person can set; made anew by python -m tsnet_tf.reference > docs/settings.md."""
+    page = (settings.ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == reference.page()
+    for name in ("search.epochs", "table1.sparse_width", "progressive.target_gmacs", "VideoDataset.flip"):
+        section = page.split(f"## {name.split('.')[0]}\n")[1].split("\n## ")[0]
+        assert f"| `{name.split('.')[1]}` |" in section

@@ -158,7 +158,7 @@ def test_what_is_one_steps_is_not_shared_by_all(tmp_path, bright_and_dark, name)
 
 
 def test_dry_run_says_what_would_be_done_and_writes_nothing(called, tmp_path, bright_and_dark, tables, monkeypatch):
-    """Eight videos, 40 epochs, batches of 16: 20 steps of 2 x 16 x 3 passes in training and half of 4 x 16 in validation,
+    """Eight videos, 40 epochs, batches of 16: 20 steps of 2 x 16 x 3 passes in training, half of 4 x 16 in validation,
     at a second per GMAC: 20 x 128 x 0.056 = 143 s; and 50 steps of 48 passes at 0.1 GMACs: 240 s."""
     monkeypatch.setattr(forecast, "seconds_per_gmac", lambda space: 1.0)
     assert whole(mine(tmp_path, bright_and_dark), [], dry_run=True) is None
