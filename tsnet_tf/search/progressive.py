@@ -95,30 +95,14 @@ def progressive(
         show(earlier["steps"])
         return earlier
     run_folder.start(workdir, None, {})
-    summaries = []
-    for number, gin_file in enumerate(steps):
-        console.say(f"\nStep {number + 1} of {len(steps)}: {gin_file}")
-        folder, previous = whole.folder(gin_file), whole.folder(steps[number - 1]) if number else None
-        if run_folder.summary_of(folder) is None:
-            own = planned[number].bindings(previous and run_folder.genotype_of(previous))
-            whole.run("search.py", gin_file, folder, own, previous=previous)
-        summaries.append(run_folder.summary_of(folder))
-    show(summaries)
-
-    console.say(f"\nTraining from scratch: {training}")
-    folder, found = os.path.join(workdir, parts.TRAINING), run_folder.genotype_in(whole.folder(steps[-1]))
-    if run_folder.summary_of(folder) is None:
-        whole.run("train.py", training, folder, genotype=found)
-    evaluated = os.path.join(folder, "evaluation.json")
-    if not tf.io.gfile.exists(evaluated) or run_folder.read_json(evaluated)["views"] != views:
-        whole.run("evaluate.py", None, folder, views=views)
-    trained, evaluation = run_folder.summary_of(folder), run_folder.read_json(evaluated)
+    summaries = _search(whole, steps, planned)
+    trained, evaluation = _train(whole, training, run_folder.genotype_in(whole.folder(steps[-1])), views)
     others = _compared(whole, comparison, trained["gmacs"], views) if comparison else {}
     done = [*summaries, trained, evaluation]
     summary = {
         "steps": summaries,
         "final": {
-            "genotype": run_folder.genotype_in(folder),
+            "genotype": run_folder.genotype_in(os.path.join(workdir, parts.TRAINING)),
             **{name: trained[name] for name in ("gmacs", "params_m")},
             **{name: evaluation[name] for name in ("views", "top1", "top5")},
             **others,
@@ -195,6 +179,32 @@ class _Whole:
         if not is_finished and tf.io.gfile.exists(compared):
             run_folder.set_aside(compared)
         return is_finished
+
+
+def _search(whole: _Whole, steps: Sequence[str], planned: Sequence[plan.Planned]) -> list[dict]:
+    """Runs the steps that are not finished; summaries of all."""
+    summaries = []
+    for number, gin_file in enumerate(steps):
+        console.say(f"\nStep {number + 1} of {len(steps)}: {gin_file}")
+        folder, previous = whole.folder(gin_file), whole.folder(steps[number - 1]) if number else None
+        if run_folder.summary_of(folder) is None:
+            own = planned[number].bindings(previous and run_folder.genotype_of(previous))
+            whole.run("search.py", gin_file, folder, own, previous=previous)
+        summaries.append(run_folder.summary_of(folder))
+    show(summaries)
+    return summaries
+
+
+def _train(whole: _Whole, training: str, found: str, views: str) -> tuple[dict, dict]:
+    """Trains the genotype in the file ``found`` and evaluates it, where that is not done; summary and evaluation."""
+    console.say(f"\nTraining from scratch: {training}")
+    folder = os.path.join(whole.workdir, parts.TRAINING)
+    if run_folder.summary_of(folder) is None:
+        whole.run("train.py", training, folder, genotype=found)
+    evaluated = os.path.join(folder, "evaluation.json")
+    if not tf.io.gfile.exists(evaluated) or run_folder.read_json(evaluated)["views"] != views:
+        whole.run("evaluate.py", None, folder, views=views)
+    return run_folder.summary_of(folder), run_folder.read_json(evaluated)
 
 
 def _compared(whole: _Whole, comparison: str, gmacs: float, views: str) -> dict[str, float]:
