@@ -24,7 +24,11 @@ from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import for_clips
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name != "settings.md"),
+]
 BINARIES = sorted((ROOT / "bin").glob("*.py"))
 GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
 OMITTED = "..."  # of a command, where the rest is said elsewhere
