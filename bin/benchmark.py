@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Measures speed and memory. Figures are for this machine; what is compared is measured in turn, medians.
 
   python bin/benchmark.py layers --against=pytorch     # the depthwise convolution

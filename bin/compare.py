@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Compares the predictions of two models on the same videos: is the second better than the first?
 
   python bin/compare.py --first=runs/a/predictions/test_10-center.npz --second=runs/b/predictions/test_10-center.npz

@@ -1,26 +1,30 @@
+#!/usr/bin/env python3
 """Prints what an architecture costs, how large a space is, or how our counts compare with the paper's.
 
   python bin/complexity.py --genotype=x3d_s --resolution=182
   python bin/complexity.py --genotype=runs/demo/train/genotype.json --json
   python bin/complexity.py --space=table1 --gin_bindings="table1.dense_frames = 16"
+  python bin/complexity.py --space=table1 --gin_file=mine.gin
   python bin/complexity.py --space=my_space.py
   python bin/complexity.py --genotype=manual_tsnet_70 --memory
   python bin/complexity.py --published
 
 Multiply-adds (MACs) are per view. A video is tested with 10 views (10-Center, crops as in training) or 30
 (10-LeftCenterRight, larger crops: give that --resolution, such as 182 for a model of 160 pixels).
+--space also prints what each step of a progressive search can reach, at the crop and frames of the gin file's data set.
 --memory: what a training step takes of a device, by clips per replica (or per microbatch), crop and precision.
 """
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 from absl import flags
 
-from tsnet_tf import cli, console
+from tsnet_tf import cli, configurables, console, settings
 from tsnet_tf.errors import UserError
-from tsnet_tf.search import spaces
-from tsnet_tf.space import cost, genotype, memory, published
+from tsnet_tf.settings import Reference, Settings
+from tsnet_tf.space import cost, genotype, memory, published, reach, table1
 from tsnet_tf.space import two_stream as ts
 
 GENOTYPE = cli.DEFINE_path("genotype", None, "Name of a published architecture, or path of a genotype file.")
@@ -35,6 +39,7 @@ JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
 CLIPS = (1, 2, 4, 8, 16, 32, 64)  # per replica
 CROPS = (112, 160, 224)  # pixels, where no --resolution is given
+STEPS = tuple(f"gin/steps/{name}.gin" for name in ("sparse", "dense_fusion", "attention"))
 VIEWS = (10, 30)  # of one video: 10-Center and 10-LeftCenterRight
 
 
@@ -55,7 +60,7 @@ def main() -> None:
     if PUBLISHED.value:
         show_published()
     elif SPACE.value:
-        show_space(spaces.named(SPACE.value))
+        show_space(settings.read(cli.GIN_FILE.value, cli.GIN_BINDINGS.value))
     else:
         show_genotype()
 
@@ -140,10 +145,15 @@ def show_memory(space: ts.Space, crops: tuple[int, ...]) -> None:
     )
 
 
-def show_space(space: ts.Space) -> None:
-    """The space and what each progressive step searches of it."""
+def show_space(given: Settings) -> None:
+    """The space, what of it is searched, and what each progressive step can reach."""
+    space = space_with(given)
+    clips = {name: given.value(f"VideoDataset.{name}") for name in ("crop", "sparse_frames", "dense_frames")}
+    if any(clips.values()):  # clips are the data set's, where there is one
+        own = (space.resolution, space.sparse.frames, space.frames)
+        space = ts.for_clips(space, *(value or other for value, other in zip(clips.values(), own, strict=True)))
     blocks = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
-    steps = {
+    kinds = {
         "sparse stream": [f"sparse/*/{kind}" for kind in blocks],
         "dense stream": [f"dense/*/{kind}" for kind in blocks],
         "fusion": ["*/fusion"],
@@ -152,15 +162,17 @@ def show_space(space: ts.Space) -> None:
     }
     smallest = ts.values_of(cost.smallest(space))
     rows = []
-    for name, free in steps.items():
+    for name, free in kinds.items():
         if space.dense is None and name in ("dense stream", "fusion"):
             continue
         part = ts.restrict(space, free, smallest)
         rows.append((name, len(ts.choices(part)), ts.size(part), ts.entropy_of_uniform(part)))
     low, high = cost.complexity(cost.smallest(space)).gmacs, cost.complexity(cost.largest(space)).gmacs
+    reached = reach_of_steps(space, given.value("progressive.steps") or STEPS)
     if JSON.value:
         parts = [dict(zip(("part", "choices", "architectures", "nats"), row, strict=True)) for row in rows]
-        print(json.dumps({"space": space.name, "gmacs": {"smallest": low, "largest": high}, "parts": parts}, indent=2))
+        content = {"space": space.name, "gmacs": {"smallest": low, "largest": high}, "parts": parts, "steps": reached}
+        print(json.dumps(content, indent=2, default=dataclasses.asdict))
         return
     console.table(
         f"{space.name}: {low:.3g} to {high:.3g} GMACs per view at {space.resolution} x {space.resolution}",
@@ -170,6 +182,39 @@ def show_space(space: ts.Space) -> None:
             for name, choices, count, nats in rows
         ],
     )
+    if reached:
+        console.table(
+            "Progressive search: the cheapest and the dearest architecture that each step can find",
+            ["step", "GMACs", "parameters, M"],
+            [[row["step"], str(row["gmacs"]), str(row["params_m"])] for row in reached],
+        )
+
+
+def space_with(given: Settings) -> ts.Space:
+    """The space that --space names; that of the paper with the settings ``given``, without gin and what it imports."""
+    if SPACE.value != "table1":
+        return genotype.load_space(SPACE.value)
+    names = [one for one in configurables.known()["table1"].parameters if f"table1.{one}" in given.in_force]
+    for name in names:
+        if any(isinstance(part, Reference) for part in given.in_force[f"table1.{name}"].parts):
+            raise UserError(f"table1.{name}: expected a value, found one that another function returns")
+    values = {name: given.value(f"table1.{name}") for name in names}
+    return table1.table1(**values)
+
+
+def reach_of_steps(space: ts.Space, gin_files: Sequence[str]) -> list[dict]:
+    """What each search step can reach, in GMACs and in millions of parameters; none for a space of one stream."""
+    if space.dense is None:
+        return []
+    read = [settings.read([path]) for path in gin_files]
+    steps = [reach.Step(*(one.value(f"search.{name}") for name in ("name", "streams", "free"))) for one in read]
+    spaces = [space] * len(steps)
+    gmacs = reach.ranges(spaces, steps, lambda one: cost.complexity(one).gmacs)
+    params = reach.ranges(spaces, steps, lambda one: cost.complexity(one).params_m)
+    return [
+        {"step": step.name, "gmacs": one, "params_m": other}
+        for step, one, other in zip(steps, gmacs, params, strict=True)
+    ]
 
 
 def show_published() -> None:
@@ -185,4 +230,4 @@ def show_published() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, check=check)
+    cli.run(main, check=check, apply_settings=False)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Evaluates a trained model on all views of a split's videos: accuracy, calibration, every class, every video.
 
   python bin/evaluate.py --workdir=runs/demo/train

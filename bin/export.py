@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes a trained model as a SavedModel with preprocessing, softmax and labels inside.
 
   python bin/export.py --workdir=runs/demo/train --output=runs/demo/saved_model
@@ -6,7 +7,7 @@
 Whoever serves it needs TensorFlow only: frames of any size, raw or as JPEG, go in; probabilities and labels come out.
 Batch normalisation is folded into the convolutions. assets/metadata.json has the genotype, its cost, the accuracy that
 bin/evaluate.py found, and the versions; assets.extra has model.keras and, with --lite, LiteRT (TensorFlow Lite) models,
-whose accuracy on one centre view of the test videos is measured.
+whose accuracy on one centre view of the videos of --split is measured.
 """
 
 from absl import flags
@@ -20,6 +21,7 @@ OUTPUT = cli.DEFINE_path("output", None, "Folder to write.", of_a_model=True)
 LITE = flags.DEFINE_multi_enum(
     "lite", [], formats.PRECISIONS, "Also a LiteRT model of this precision; repeatable; needs the data set."
 )
+SPLIT = flags.DEFINE_string("split", "test", "With --lite: the split whose videos its accuracy is measured on.")
 
 
 def check() -> None:
@@ -45,7 +47,9 @@ def main() -> None:
     dataset = video_dataset.VideoDataset()
     model, _, labels = run_folder.load_trained(workdir)
     accuracy = evaluate.recorded(workdir, labels)
-    package.package(model, labels, dataset, OUTPUT.value, accuracy=accuracy, precisions=LITE.value)
+    package.package(
+        model, labels, dataset, OUTPUT.value, accuracy=accuracy, precisions=LITE.value, test_split=SPLIT.value
+    )
 
 
 if __name__ == "__main__":

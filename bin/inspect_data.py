@@ -1,11 +1,13 @@
+#!/usr/bin/env python3
 """Shows what is in prepared records, and checks them.
 
   python bin/inspect_data.py runs/demo/data --gin_file=gin/data/demo.gin
   python bin/inspect_data.py data/kinetics400 --verify
 
 Draws the videos per class and split, histograms of lengths and frame rates, and random training clips in both streams
-as the model sees them; the data set's gin file says how clips are taken. --verify reads everything: checksums, schema,
-labels, every JPEG; it ends with exit code 2 if something is wrong.
+as the model sees them; the data set's gin file says how clips are taken. Warns where labels name directions and clips
+are mirrored, classes or splits are small, or names say that clips of one film are in two splits. --verify reads
+everything: checksums, schema, labels, every JPEG; it ends with exit code 2 if something is wrong.
 """
 
 import os
@@ -37,7 +39,7 @@ def default_output(folder: str) -> str:
 
 
 def main(folder: str) -> None:
-    from tsnet_tf.data import inspection
+    from tsnet_tf.data import advice, inspection
     from tsnet_tf.data.video_dataset import VideoDataset
     from tsnet_tf.report import data_pictures
 
@@ -63,6 +65,8 @@ def main(folder: str) -> None:
         [split, sum(counts), sum(map(bool, counts)), min(counts), max(counts)] for split, counts in found.videos.items()
     ]
     console.table(folder, ["split", "videos", "classes", "fewest of a class", "most"], rows)
+    for line in (*advice.warnings(dataset, found.labels, found.videos), *advice.of_one_film(found.names)):
+        console.warn(line)
     console.say(f"Pictures: {', '.join(path for path in drawn if path.endswith('.png'))}")
 
 

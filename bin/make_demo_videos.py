@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes the demo data set: real .mp4 files of 18 classes and an annotation file.
 
   python bin/make_demo_videos.py --output=runs/demo/videos

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Films a simulated robot that does the tasks of Meta-World (the extra [motion]), and writes an annotation file.
 
   python bin/make_motion_videos.py --output=runs/motion/videos

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Shows what a video file is about: the five most probable labels, and which label holds from when to when.
 
   python bin/predict.py --saved_model=runs/demo/saved_model --video=clip.mp4

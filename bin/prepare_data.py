@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Turns annotated videos into sharded TFRecords, with a label map, a manifest and a list of rejected videos.
 
   python bin/prepare_data.py --annotations=annotations.csv --videos=videos --output=records
@@ -8,7 +9,8 @@
 
 The annotation file has the columns path, label and split (train, validation or test). The class folders are
 DIR/<split>/<class>/<video>, or DIR/<class>/<video>. Where neither says the split, a tenth of each class is held out for
-validation and a tenth for test.
+validation and a tenth for test. Clips of one film belong into one split: --groups="(.*)_\\d+" keeps a_1.mp4 and a_2.mp4
+together, as a column "group" in the CSV file does.
 Kinetics' and Something-Something's annotations are read as they are published (docs/datasets.md).
 A video that is missing, cannot be decoded or goes beyond the limits is left out and listed in rejects.csv.
 Files may be on s3://. On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
@@ -39,6 +41,9 @@ SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Shorter side of the stored
 JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 90, "Of the stored frames.", lower_bound=1, upper_bound=100)
 SHARDS = flags.DEFINE_integer("shards", None, "Shards per split; default: one per 32 videos.", lower_bound=1)
 SPLIT_SEED = flags.DEFINE_integer("split_seed", 0, "Draws the videos held out where a source has no splits.")
+GROUPS = flags.DEFINE_string(
+    "groups", None, "Regular expression: videos whose paths have the same in its parentheses are held out together."
+)
 MAX_SECONDS = flags.DEFINE_float("max_seconds", 600.0, "Longest video.", lower_bound=0.0)
 MAX_FRAMES = flags.DEFINE_integer("max_frames", 20_000, "Most frames of a video.", lower_bound=1)
 MAX_PIXELS = flags.DEFINE_integer("max_pixels", 8192 * 4320, "Most pixels of a frame.", lower_bound=1)
@@ -104,12 +109,14 @@ def _videos() -> str:
 
 def _annotations(videos: str) -> list:
     """Returns every video with its label and split."""
+    from tsnet_tf.data.annotations import group_by
     from tsnet_tf.data.sources import class_folders, csv_file, kinetics, something_something
 
+    drawn = {"split_seed": SPLIT_SEED.value, "group_of": group_by(GROUPS.value)}
     if ANNOTATIONS.value:
-        return csv_file.read(ANNOTATIONS.value, split_seed=SPLIT_SEED.value)
+        return csv_file.read(ANNOTATIONS.value, **drawn)
     if CLASS_FOLDERS.value:
-        return class_folders.read(CLASS_FOLDERS.value, split_seed=SPLIT_SEED.value)
+        return class_folders.read(CLASS_FOLDERS.value, **drawn)
     if KINETICS.value:
         return kinetics.read(KINETICS.value, videos)
     return something_something.read(SOMETHING.value)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes the report of a run: one self-contained page with what was found and how the search went.
 
   python bin/report.py --workdir=runs/demo

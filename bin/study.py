@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Trains what a search has found beside random, hand-made and single-stream models of the same cost, and compares them.
 
   python bin/study.py --gin_file=gin/study/graded.gin --workdir=runs/study

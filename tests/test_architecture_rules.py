@@ -15,7 +15,7 @@ GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
 
 # Modules directly in tsnet_tf that any room may use, the binaries' frame excepted.
 SHARED = {"errors", "console", "atomic", "filesystems", "interruption", "paths"}
-SHARED |= {"configurables", "settings", "setting_mistakes"}
+SHARED |= {"configurables", "settings", "setting_mistakes", "reference"}
 
 # Room -> rooms whose modules it may import. A room may always import its own.
 MAY_IMPORT = {

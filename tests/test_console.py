@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tsnet_tf import console
+
 PROGRAM = """
 import sys
 from tsnet_tf import console
@@ -91,3 +93,15 @@ def test_bar_and_all_figures_on_a_terminal(columns):
     assert "search: sparse" in shown and "30/30" in shown and "left" in shown and "━" in shown
     assert FIGURES in shown
     assert max(len(line) for line in re.split(r"[\r\n]+", shown)) <= columns
+
+
+def test_time_left_is_known_with_the_first_report_and_leaves_out_what_compiling_took(monkeypatch):
+    """One step in 100 s, which compiles, then nine in 9 s: of 30 steps, 20 are left, a second each."""
+    clock = iter([100.0, 109.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    said = []
+    monkeypatch.setattr(console, "say", said.append)
+    bar = console._Bar("search: sparse", 30, 0, None)
+    bar.began(1)
+    bar.advance(10)
+    assert said == ["search: sparse: 10/30, 0:00:20 left"]

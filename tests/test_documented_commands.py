@@ -17,13 +17,18 @@ import sys
 import pytest
 
 from tsnet_tf import setting_mistakes, settings
+from tsnet_tf.search import parts
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
-from tsnet_tf.space.two_stream import only, restrict, values_of
+from tsnet_tf.space.two_stream import for_clips
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name != "settings.md"),
+]
 BINARIES = sorted((ROOT / "bin").glob("*.py"))
 GIN_FILES = sorted((ROOT / "gin").rglob("*.gin"))
 OMITTED = "..."  # of a command, where the rest is said elsewhere
@@ -104,6 +109,7 @@ RUNS = (
     "dense_fusion",
     "attention",
     "train",
+    "mine/train",
     "demo/sparse",
     "demo/dense_fusion",
     "demo/attention",
@@ -147,9 +153,7 @@ def desk(tmp_path_factory):
         (folder / "runs" / name / "config.gin").write_text("seed = 0\ntrain.seed = %seed\n")
         (folder / "runs" / name / "genotype.json").write_text(genotype.dumps(genotype.load("manual_tsnet_70")))
     (folder / "my_space.py").write_text("from tsnet_tf.space.table1 import table1\nSPACE = table1()\n")
-    others = {"my_dense_fusion": "steps/dense_fusion", "my_attention": "steps/attention", "my_train": "train/scratch"}
-    for name, included in others.items():
-        (folder / f"{name}.gin").write_text(f"include 'gin/{included}.gin'\ninclude 'mine.gin'\n")
+    (folder / "my_space.json").write_text("{}")  # the work itself is left out
     for name, content in snippets().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -251,24 +255,40 @@ def test_snippets_of_gin_files_are_sound(desk, monkeypatch, name):
     monkeypatch.chdir(desk)
     found = settings.read([name])
     setting_mistakes.check(found)
-    for step in found.value("progressive.steps") or ():
-        setting_mistakes.check(settings.read([step]), calls=["search"])
+    if found.value("progressive.steps"):
+        parts.check(found, [name], [])
 
 
-def test_budgets_of_the_readme_can_be_met():
-    """Also when the step before, of which the next one keeps everything, came out 5 % above its own."""
-    before, spent, met = 0.0, 0.0, []
-    for command in (c for c in commands_of("README.md", PAGES[0].read_text()) if c.binary == "search.py"):
-        target = next(
-            (re.search(r"search\.target_gmacs = ([\d.]+)", a) for a in command.arguments if "target" in a), None
-        )
-        if target is None:
-            continue
-        step = settings.read([a.split("=", 1)[1] for a in command.arguments if a.startswith("--gin_file=gin/steps/")])
-        space = only(table1(), step.value("search.streams"))
-        searched = restrict(space, step.value("search.free"), values_of(smallest(space)))
-        low, high = (complexity(extreme(searched)).gmacs - before + spent for extreme in (smallest, largest))
-        assert low < float(target[1]) < high, command
-        before, spent = complexity(smallest(space)).gmacs, 1.05 * float(target[1])
-        met.append(step.value("search.name"))
-    assert met == ["sparse", "dense_fusion", "attention"]
+def test_budget_of_the_readme_can_be_met(desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    mine = settings.read(["mine.gin"])
+    names = ("sparse_width", "depths", "hidden")
+    space = table1(**{name: mine.value(f"table1.{name}") for name in names})
+    clips = (mine.value(f"VideoDataset.{name}") for name in ("crop", "sparse_frames", "dense_frames"))
+    space = for_clips(space, *clips)
+    least, most = (complexity(extreme(space)).gmacs for extreme in (smallest, largest))
+    assert 1.2 * least < mine.value("progressive.target_gmacs") < most / 1.2
+    assert len([line for line in snippets()["mine.gin"].splitlines() if line and not line.startswith("#")]) <= 6
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=lambda path: path.name)
+def test_help_takes_less_than_a_second_of_the_processor(binary, tmp_path):
+    command = [sys.executable, str(binary), "--help"]
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(command, stdout=said, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0 and used.ru_utime + used.ru_stime < 1.0
+    assert "--workdir" in (tmp_path / "said").read_text()
+
+
+def test_binaries_run_as_the_readme_prints_them(tmp_path):
+    """With the environment's programs first, as after its activation."""
+    assert all(
+        os.access(path, os.X_OK) and path.read_text().startswith("#!/usr/bin/env python3\n") for path in BINARIES
+    )
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    command = "bin/complexity.py --genotype=x3d_s --json"
+    done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["genotype"] == "x3d_s", done.stderr

@@ -49,7 +49,7 @@ def make_inputs(tmp_path):
     (tmp_path / "parameter.gin").write_text("include 'gin/data/demo.gin'\n\nVideoDataset.corp = 24\n")
     steps = "progressive.steps = ({},)\nprogressive.training = '{}'\n"
     (tmp_path / "parts.gin").write_text(steps.format("'gin/demo/sparse.gin'", tmp_path / "parameter.gin"))
-    (tmp_path / "no_part.gin").write_text("include 'gin/demo.gin'\nsearch.epochs = 3\n")
+    (tmp_path / "one_step.gin").write_text("include 'gin/demo.gin'\nsearch.target_gmacs = 3.0\n")
     both = "'gin/demo/sparse.gin', 'gin/steps/sparse.gin'"
     (tmp_path / "twice.gin").write_text(steps.format(both, "gin/demo/train.gin"))
 
@@ -331,10 +331,10 @@ AT_ONCE = {
         ["--gin_file=gin/demo.gin", "--gin_bindings=progressive.training = 'gone.gin'", "--workdir={here}/out"],
         "progressive.training: expected an existing gin file, found nothing at 'gone.gin' nor at '{root}/gone.gin'",
     ),
-    "setting_that_no_part_gets": (
+    "budget_of_one_step_for_all": (
         "progressive.py",
-        ["--gin_file={no_part.gin}", "--workdir={here}/out"],
-        "{no_part.gin}, line 2: expected settings of progressive, found 'search.epochs', which no part would get",
+        ["--gin_file={one_step.gin}", "--workdir={here}/out"],
+        "{one_step.gin}, line 2: expected progressive.target_gmacs, which is divided over the steps, found",
     ),
     "parts_in_one_folder": (
         "progressive.py",

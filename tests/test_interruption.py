@@ -152,7 +152,7 @@ time.sleep(60)""",
 @pytest.mark.parametrize(
     "body, code, said",
     [
-        ("sys.exit(3)", 3, "part.py ended with exit code 3; run the same command again to go on from there"),
+        ("sys.exit(4)", 4, "part.py ended with exit code 4; run the same command again to go on from there"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, "part.py was ended by SIGKILL; run the same command again"),
     ],
 )

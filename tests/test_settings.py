@@ -6,7 +6,7 @@ import inspect
 import gin
 import pytest
 
-from tsnet_tf import configurables, setting_mistakes, settings
+from tsnet_tf import configurables, reference, setting_mistakes, settings
 from tsnet_tf.errors import UserError
 from tsnet_tf.settings import Macro, Reference
 
@@ -54,6 +54,17 @@ def test_included_files_stand_where_they_are_named(tmp_path, monkeypatch):
     assert found.value("VideoDataset.directory") == "runs/demo/data"
     assert found.imports == ("tsnet_tf.data.video_dataset",)
     assert found.text.startswith("seed = 1\nseed = 2\n\nbatch_size = 3\n") and "include" not in found.text
+
+
+def test_a_file_is_included_once_so_that_the_order_of_what_includes_it_is_all_the_same(tmp_path, monkeypatch):
+    """But one that is named itself counts where it is named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.gin").write_text("seed = 1\n")
+    (tmp_path / "mine.gin").write_text("include 'base.gin'\nseed = 2\n")
+    (tmp_path / "step.gin").write_text("include 'base.gin'\nbatch_size = 3\n")
+    for files in (["mine.gin", "step.gin"], ["step.gin", "mine.gin"]):
+        assert settings.read(files).value("seed") == 2
+    assert settings.read(["mine.gin", "base.gin"]).value("seed") == 1
 
 
 def test_files_are_looked_for_here_then_in_the_project(tmp_path, monkeypatch):
@@ -184,3 +195,12 @@ def test_what_is_read_out_of_the_source_is_what_gin_knows():
         assert found.parameters == tuple(p.name for p in named), name
         assert set(found.needed) == {p.name for p in named if p.default in (p.empty, gin.REQUIRED)}, name
         assert set(found.required) == {p.name for p in named if p.default is gin.REQUIRED}, name
+
+
+def test_the_page_of_all_settings_is_that_of_the_docstrings():
+    """It has every setting that a person can set; made anew by python -m tsnet_tf.reference > docs/settings.md."""
+    page = (settings.ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == reference.page()
+    for name in ("search.epochs", "table1.sparse_width", "progressive.target_gmacs", "VideoDataset.flip"):
+        section = page.split(f"## {name.split('.')[0]}\n")[1].split("\n## ")[0]
+        assert f"| `{name.split('.')[1]}` |" in section

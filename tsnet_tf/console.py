@@ -81,6 +81,12 @@ class _Bar:
         self._last_line = 0.0
         self._task = bar.add_task(title, total=total, completed=done, figures="") if bar else None
 
+    def began(self, steps: int) -> None:
+        """The first steps, which compile as well, are done: the time that is left is told by those that follow."""
+        self._first = (time.monotonic(), self.done + steps)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done + steps)
+
     def advance(self, steps: int = 1, **figures: object) -> None:
         """Moves on by ``steps`` and shows ``figures`` (name=value) with the bar."""
         self.done += steps
@@ -98,10 +104,10 @@ class _Bar:
     def _time_left(self, now: float) -> str:
         if self.done >= self._total:
             return ", done"
-        if self._first is None:
+        then, done = self._first or (now, self.done)
+        if self.done <= done:
             return ""
-        then, done = self._first
-        left = (now - then) / max(1, self.done - done) * (self._total - self.done)
+        left = (now - then) / (self.done - done) * (self._total - self.done)
         return f", {datetime.timedelta(seconds=round(left))} left"
 
 

@@ -6,11 +6,12 @@ Nothing is imported for it (`tsnet_tf.configurables`).
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Sequence
 
 from tsnet_tf import configurables
 from tsnet_tf.errors import UserError
-from tsnet_tf.settings import Binding, Macro, Reference, Settings
+from tsnet_tf.settings import Binding, Macro, Reference, Settings, read
 
 _OF_GIN = ("macro", "singleton")  # what gin itself brings
 # What an annotation takes, and in words; of others nothing is known.
@@ -70,7 +71,7 @@ def _check_names(binding: Binding) -> None:
 
 
 def _check_macros(settings: Settings, everything: Sequence[Settings]) -> None:
-    used = {name for one in everything for name in one.macros_used}
+    used = {name for one in everything for name in one.macros_used} | set(_shared_macros())
     given = {binding.name for one in everything for binding in one.bindings if not binding.parameter}
     for binding in settings.bindings:
         if not binding.parameter and binding.name not in used:
@@ -115,6 +116,12 @@ def _said(binding: Binding, everything: Sequence[Settings]) -> Binding | None:
             return None
         binding = set_in[0]
     return binding
+
+
+@functools.cache
+def _shared_macros() -> frozenset[str]:
+    """Those of ``gin/base.gin``: a file that sets them goes with every binary, also with one that never asks."""
+    return frozenset(read(["gin/base.gin"]).macros_used)
 
 
 def _check_required(settings: Settings, calls: Sequence[str]) -> None:

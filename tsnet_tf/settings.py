@@ -20,6 +20,7 @@ from tsnet_tf import configurables, paths
 from tsnet_tf.errors import UserError
 
 ROOT = configurables.PACKAGE.parent  # gin files name each other by their path from here, wherever a binary is started
+BASE = os.path.realpath(ROOT / "gin" / "base.gin")  # what all searches and trainings share
 FLAG = "--gin_bindings"
 _A_PATH = re.compile(r"[~./\\]|.*[/\\]|[\w.-]+\.(gin|json|jsonl|py|csv|keras)$")
 _A_WORD = re.compile(r"[A-Za-z_][\w-]*$")
@@ -122,13 +123,17 @@ def find(path: str, what: str = "--gin_file") -> str:
     raise UserError(f"{what}: expected an existing gin file, found nothing at {looked_at}")
 
 
-def read(files: Sequence[str], bindings: Sequence[str] = (), *, under: str = "") -> Settings:
+def read(files: Sequence[str], bindings: Sequence[str] = (), *, under: str = "", with_base: bool = True) -> Settings:
     """Reads gin files, with those that they include, and single bindings, which come after them.
+
+    A file that was read before is not included again, and `BASE` comes first, wherever it is included: what several gin
+    files include is theirs to change, in any order.
 
     Args:
       files: paths of gin files (see `find`).
       bindings: such as "seed = 1".
       under: settings in gin's language that come before all of them, such as those of a run.
+      with_base: whether `BASE` counts where it is included; a finished run has had it.
 
     Raises:
       UserError: a file is missing, or something is not in gin's language.
@@ -140,7 +145,9 @@ def read(files: Sequence[str], bindings: Sequence[str] = (), *, under: str = "")
         reader.add_file(find(path))
     for binding in bindings:
         reader.add(binding.strip(), lambda line: FLAG)
-    return Settings("\n".join(reader.text) + "\n", tuple(reader.bindings), tuple(reader.imports))
+    base = reader.base if with_base and reader.base else _Reader()
+    text = "\n".join([*base.text, *reader.text]) + "\n"
+    return Settings(text, (*base.bindings, *reader.bindings), (*base.imports, *reader.imports))
 
 
 def apply(given: Settings, under: Settings | None = None) -> None:
@@ -190,6 +197,8 @@ class _Reader(config_parser.ParserDelegate):
         self.text: list[str] = []
         self.bindings: list[Binding] = []
         self.imports: list[str] = []
+        self.base: _Reader | None = None  # what BASE says, if it is included
+        self._files: set[str] = set()
 
     def configurable_reference(self, name: str, called: bool) -> Reference:
         return Reference(name.rsplit("/", 1)[-1], called)
@@ -205,6 +214,7 @@ class _Reader(config_parser.ParserDelegate):
                 content = file.read()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"expected a gin file, found that '{path}' cannot be read: {error}") from error
+        self._files.add(os.path.realpath(path))
         self.add(content, lambda line: f"{path}, line {line}", (*within, path))
 
     def add(self, content: str, where: Callable[[int], str], within: tuple[str, ...] = ()) -> None:
@@ -218,7 +228,12 @@ class _Reader(config_parser.ParserDelegate):
             elif isinstance(statement, config_parser.IncludeStatement):
                 self.text += lines[kept_from : line - 1]
                 kept_from = line
-                self.add_file(find(statement.filename, where(line)), within)
+                path = find(statement.filename, where(line))
+                if os.path.realpath(path) == BASE:
+                    self.base = _Reader()
+                    self.base.add_file(path)
+                elif path in within or os.path.realpath(path) not in self._files:
+                    self.add_file(path, within)
         self.text += lines[kept_from:]
 
     def _add_binding(self, statement: config_parser.BindingStatement, where: str) -> None:

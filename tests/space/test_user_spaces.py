@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import re
 
 import pytest
 
@@ -10,6 +12,7 @@ from tsnet_tf.space import genotype, two_stream, validation
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Other frames, ratio of the streams, stages, widths, kernels, fusions and places of attention than the paper's.
 MINE = table1(
     name="mine",
@@ -144,3 +147,17 @@ def test_a_python_file_that_is_no_space_is_refused(tmp_path, text, message):
 
 def test_json_keeps_a_space_with_settings_of_its_own():
     assert json.loads(genotype.dumps(MINE))["streams"][0]["groups"][0]["spatial_kernel"] == [3, 5, 7]
+
+
+def test_examples_of_the_documentation_are_spaces_and_every_label_is_explained(tmp_path):
+    """Of the Python file: 2.25 and less are gone from the first stage. Of the JSON file: 2^4 x 3 x 2 remain."""
+    text = (ROOT / "docs" / "spaces.md").read_text(encoding="utf-8")
+    (tmp_path / "my_space.py").write_text(re.search(r"^# my_space\.py\n(.*?)```", text, re.S | re.M)[1])
+    (tmp_path / "my_space.json").write_text(re.search(r"^\{.*?^\}", text, re.S | re.M)[0])
+    found = genotype.load_space(str(tmp_path / "my_space.py"))
+    assert min(found.sparse.groups[0].expansion) == 3.0 and min(found.sparse.groups[1].expansion) == 1.5
+    space = genotype.load_space(str(tmp_path / "my_space.json"))
+    assert two_stream.size(space) == 2**4 * 3 * 2
+    for kind in (two_stream.Space, two_stream.Stream, two_stream.Group):
+        for field in dataclasses.fields(kind):
+            assert f"`{field.name}`" in text or field.name in ("name", "notes", "groups"), field.name

@@ -198,7 +198,8 @@ def test_loss_that_is_no_number_names_step_and_checkpoint(tmp_path):
     assert last.endswith("-2")
     assert error.value.exit_code == 3
     assert str(error.value).splitlines()[0] == (
-        f"search: sparse: loss is not a number at step 3; last good checkpoint: {last}"
+        f"search: sparse: loss is not a number at step 3; last good checkpoint: {last}; "
+        "a smaller learning_rate or weight_optimizer.clip_norm may help"
     )
     assert [line["step"] for line in records(tmp_path)] == [1, 2]
 

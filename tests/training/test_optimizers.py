@@ -20,6 +20,24 @@ def test_linear_warm_up_then_half_a_cosine():
     assert {step: pytest.approx(float(rate(step)), abs=1e-6) for step in expected} == expected
 
 
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({"batch_size": 4}, 0.025),  # 0.4 x 4 / 64
+        ({"batch_size": 512}, 3.2),
+        ({"batch_size": 64}, 0.4),
+        ({}, 0.4),
+        ({"batch_size": 4, "rate_is_for": None}, 0.4),
+        ({"batch_size": 4, "rate_is_for": 8}, 0.2),
+        ({"batch_size": 4, "kind": "adam"}, 0.4),
+    ],
+)
+def test_rate_of_sgd_follows_the_batch(settings, expected):
+    optimizer = weight_optimizer(100, learning_rate=0.4, warmup=0.1, **settings)
+    assert float(optimizer._learning_rate(10)) == pytest.approx(expected)
+    assert optimizer.highest_learning_rate == pytest.approx(expected)
+
+
 def test_run_of_one_step_has_a_schedule():
     rate = weight_optimizer(1)._learning_rate
     assert np.isfinite([float(rate(step)) for step in range(3)]).all()

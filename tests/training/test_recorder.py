@@ -53,6 +53,25 @@ def test_speed_is_shown_and_not_recorded(tmp_path, clock):
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n'
 
 
+def test_speed_leaves_out_the_first_steps_which_compile_as_well(tmp_path, clock):
+    recorder = Recorder(str(tmp_path), "test")
+    clock.now = 100.0
+    recorder.began()
+    clock.now = 104.0
+    assert recorder.record(10, {"loss": 2.0}, clips=100)["clips/s"] == "25"
+
+
+def test_seconds_of_a_run_are_those_of_all_its_attempts_up_to_their_last_checkpoint(tmp_path, clock):
+    recorder = Recorder(str(tmp_path), "test")
+    clock.now = 30.0
+    recorder.save_seconds()
+    clock.now = 45.0  # lost: it is killed before the next checkpoint
+    recorder = Recorder(str(tmp_path), "test")
+    clock.now = 55.0
+    recorder.save_seconds()
+    assert recorders.seconds_of(str(tmp_path)) == 40.0 and recorders.seconds_of(str(tmp_path / "new")) == 0.0
+
+
 @pytest.mark.parametrize("steps", [(0, 3), (3, 2), (9, 11)])
 def test_steps_to_trace_are_steps_of_the_run(steps):
     with pytest.raises(UserError, match=f"profile_steps: expected first and last .* 1 to 10, found {steps[0]} and "):

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import os
 import signal
 import time
 from unittest import mock
@@ -110,8 +111,9 @@ def test_other_settings_are_refused_and_every_difference_is_listed(tmp_path, set
     assert str(error.value).splitlines()[0] == (
         f"expected the settings that '{tmp_path}' was made with, found --genotype = x3d_m (was x3d_s); "
         "weight_optimizer.kind = 'adam' (was not set); weight_optimizer.learning_rate = 0.2 (was 0.1); "
-        "weight_optimizer.momentum = not set (was 0.9). Choose another --workdir, or go on with these: "
-        '--gin_bindings="check_settings.may_differ = True"'
+        "weight_optimizer.momentum = not set (was 0.9). Choose another --workdir, go on with these: "
+        '--gin_bindings="check_settings.may_differ = True", or begin anew, which keeps what is there: '
+        '--gin_bindings="check_settings.anew = True"'
     )
 
 
@@ -123,6 +125,34 @@ def test_other_settings_are_taken_if_told_so_and_are_the_ones_from_then_on(tmp_p
     run_folder.start(str(tmp_path), None, {})
     settings("seed = 2")
     run_folder.check_settings(str(tmp_path), {})
+
+
+def test_what_a_run_has_nothing_to_do_with_may_change(tmp_path, settings):
+    settings("seed = 1", "train.epochs = 2", "progressive.views = '1-center'")
+    run_folder.start(str(tmp_path), None, {})
+    settings("seed = 1", "train.epochs = 3", "progressive.views = '10-center'")
+    run_folder.check_settings(str(tmp_path), {}, without=("train",))
+    with pytest.raises(UserError, match=r"found train.epochs = 3 \(was 2\)\."):
+        run_folder.check_settings(str(tmp_path), {})
+
+
+def test_a_finished_run_is_not_said_to_go_on_but_can_be_begun_anew(tmp_path, settings, capsys):
+    folder = tmp_path / "run"
+    settings("seed = 1")
+    run_folder.start(str(folder), None, {})
+    os.close(run_folder._locked.pop(os.path.realpath(folder)))  # which the end of the process does
+    (folder / "summary.json").write_text("{}")
+    settings("seed = 2")
+    with pytest.raises(UserError) as error:
+        run_folder.check_settings(str(folder), {})
+    assert "seed = 2 (was 1)" in str(error.value) and "may_differ" not in str(error.value)
+    settings("seed = 2", "check_settings.may_differ = True")
+    assert not run_folder.check_settings(str(folder), {})
+    assert "is finished and stays as it is" in capsys.readouterr().err
+    settings("seed = 2", "check_settings.anew = True")
+    assert run_folder.check_settings(str(folder), {})
+    assert not folder.exists() and (tmp_path / "earlier" / "run.1" / "summary.json").exists()
+    assert not run_folder.check_settings(str(folder), {})  # the same command again goes on
 
 
 def test_folder_without_recorded_settings_is_taken(tmp_path, settings):

@@ -25,6 +25,7 @@ class Summary:
       rejected: number of videos left out, of each label.
       frames: lengths of the videos looked at, in frames.
       frame_rates: of the videos looked at, per second.
+      names: split to (path, label) of the videos looked at.
     """
 
     labels: list[str]
@@ -32,6 +33,7 @@ class Summary:
     rejected: list[int]
     frames: np.ndarray
     frame_rates: np.ndarray
+    names: dict[str, list[tuple[str, str]]]
 
 
 def summarize(dataset: VideoDataset, records: int) -> Summary:
@@ -50,9 +52,14 @@ def summarize(dataset: VideoDataset, records: int) -> Summary:
     left_out = [
         sum(by_label.get(label, 0) for split, by_label in rejected.items() if split != "total") for label in labels
     ]
-    seen = [_length_and_rate(record) for record in itertools.islice(_in_turn(dataset, list(videos)), records)]
+    names: dict[str, list[tuple[str, str]]] = {split: [] for split in videos}
+    seen = []
+    for split, record in itertools.islice(_in_turn(dataset, list(videos)), records):
+        found, label, rate = schema.parse_video(tf.constant(record))
+        seen.append((len(found), float(rate)))
+        names[split].append((schema.name_of(record), labels[int(label)]))
     frames, rates = np.array(seen, np.float64).reshape(-1, 2).T
-    return Summary(labels, videos, left_out, frames.astype(int), rates)
+    return Summary(labels, videos, left_out, frames.astype(int), rates, names)
 
 
 def random_clips(dataset: VideoDataset, split: str, count: int, seed: int) -> list[tuple[str, np.ndarray]]:
@@ -100,19 +107,14 @@ def _faults_of(path: str, count: int, classes: int) -> Iterator[str]:
         yield f"'{path}': expected {count} records, found {number + 1}"
 
 
-def _in_turn(dataset: VideoDataset, splits: list[str]) -> Iterator[bytes]:
-    """The first record of every file, then the second of every file, and so on."""
-    files = [iter(tf.data.TFRecordDataset(path)) for path, _ in dataset.shards(splits)]
+def _in_turn(dataset: VideoDataset, splits: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The first record of every file with its split, then the second of every file, and so on."""
+    files = [(split, iter(tf.data.TFRecordDataset(path))) for split in splits for path, _ in dataset.shards([split])]
     while files:
         left = []
-        for file in files:
+        for split, file in files:
             record = next(file, None)
             if record is not None:
-                yield record.numpy()
-                left.append(file)
+                yield split, record.numpy()
+                left.append((split, file))
         files = left
-
-
-def _length_and_rate(record: bytes) -> tuple[int, float]:
-    frames, _, rate = schema.parse_video(tf.constant(record))
-    return len(frames), float(rate)

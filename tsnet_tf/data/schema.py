@@ -74,6 +74,14 @@ def parse_video(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]
     return sequence[IMAGE], tf.cast(context[LABEL_INDEX], tf.int32), context[FRAME_RATE]
 
 
+def name_of(serialized: bytes) -> str:
+    """The path that the annotations have for a record's video; empty if there is none."""
+    context, _ = tf.io.parse_single_sequence_example(
+        serialized, context_features={MEDIA_ID: tf.io.FixedLenFeature((), tf.string, default_value="")}
+    )
+    return context[MEDIA_ID].numpy().decode(errors="replace")
+
+
 def fault(serialized: bytes, classes: int, *, decode_frames: bool = True) -> str | None:
     """Returns what is wrong with a record, in words that follow "found"; None if nothing is.
 

@@ -21,8 +21,8 @@ def check(workdir: str, given: Settings) -> None:
     setting_mistakes.check(given, beside=[read(workdir)])
 
 
-def read(workdir: str) -> Settings:
-    """The settings of the run folder ``workdir``.
+def read(workdir: str, gin_files: Sequence[str] = ()) -> Settings:
+    """The settings of the run folder ``workdir``, then those of ``gin_files``.
 
     Raises:
       UserError: there is no such run folder.
@@ -37,7 +37,7 @@ def read(workdir: str) -> Settings:
     if not exists(path):
         raise UserError(f"--workdir: expected a finished run, found no {CONFIG} in '{workdir}'")
     with opened(path) as file:
-        return settings.read([], under=file.read())
+        return settings.read(gin_files, under=file.read(), with_base=False)
 
 
 def restore(workdir: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
@@ -51,4 +51,4 @@ def restore(workdir: str, gin_files: Sequence[str], gin_bindings: Sequence[str])
     Raises:
       UserError: there is no such run folder, or a mistake in what is given now.
     """
-    settings.apply(settings.read(gin_files, gin_bindings), under=read(workdir))
+    settings.apply(settings.read(gin_files, gin_bindings, with_base=False), under=read(workdir))

@@ -57,8 +57,8 @@ class Monitor:
         cost = self._model.costs.model
         return {
             "loss": f"{measured['loss']:.2f}" if "loss" in measured else "-",
-            "indicator": f"{measured['indicator']:.2f}" if "indicator" in measured else "-",
-            "entropy": f"{measured['entropy']:.1f}",
+            f"validation {self._model.indicator}": f"{measured['indicator']:.2f}" if "indicator" in measured else "-",
+            "entropy": f"{measured['entropy']:.1f} nats",
             cost.unit.split()[0]: f"{measured[f'expected_{cost.name}']:.3g} (target {self._model.target:g})",
         }
 

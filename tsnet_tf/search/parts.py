@@ -11,7 +11,8 @@ from tsnet_tf.settings import Settings
 
 TRAINING = "train"  # folder of the training from scratch
 COMPARISON = "comparison"  # and of what it is compared with
-_OF_THE_WHOLE = ("progressive", "check_settings")
+TARGETS = ("target_gmacs", "target_params_m", "target_latency_ms")  # of progressive, and of each search step
+_OF_ONE_STEP = ("name", "after", "streams", "free")
 
 
 def folder_of(gin_file: str) -> str:
@@ -19,12 +20,19 @@ def folder_of(gin_file: str) -> str:
     return os.path.splitext(os.path.basename(gin_file))[0]
 
 
-def check(given: Settings, bindings: Sequence[str]) -> None:
+def read(gin_file: str, files: Sequence[str], bindings: Sequence[str]) -> Settings:
+    """What a part gets: its own gin file, then the files and bindings that were given for the whole, which win."""
+    own = settings.read([gin_file, *files])
+    return settings.read([gin_file, *files], settings.used_by(own, bindings))
+
+
+def check(given: Settings, files: Sequence[str], bindings: Sequence[str]) -> None:
     """Checks what was given to ``bin/progressive.py``, and what every part will get.
 
     Args:
       given: gin files and bindings.
-      bindings: the bindings alone, which the parts get besides their own gin files.
+      files: the gin files alone, by their paths.
+      bindings: the bindings alone.
 
     Raises:
       UserError: the first mistake, in whichever part it is.
@@ -39,17 +47,31 @@ def check(given: Settings, bindings: Sequence[str]) -> None:
     _check_folders(steps)
     calls = dict.fromkeys(steps, "search")
     calls |= {path: name for path, name in ((training, "train"), (comparison, "study")) if path}
-    parts = {path: settings.read([path], bindings) for path in calls}
+    parts = {path: read(path, files, bindings) for path in calls}
     setting_mistakes.check(given, calls=["progressive"], beside=parts.values())
-    for binding in given.bindings:
-        of_a_part = binding.parameter and configurables.find(binding.selector) not in _OF_THE_WHOLE
-        if of_a_part and binding.where != settings.FLAG:
-            raise UserError(
-                f"{binding.where}: expected settings of progressive, found '{binding.name}', which no part would get: "
-                f"set it in the part's own gin file, or with {settings.FLAG} for all parts"
-            )
+    _check_meant_for_all(given)
     for path, part in parts.items():
-        setting_mistakes.check(part, calls=[calls[path]], beside=[given, *parts.values()])
+        setting_mistakes.check(part, calls=[calls[path]])
+
+
+def _check_meant_for_all(given: Settings) -> None:
+    """Refuses what would make every step the same one, or give each of them the budget of the whole."""
+    for name in _OF_ONE_STEP + TARGETS:
+        binding = next((one for one in given.bindings if _is(one, "search", name)), None)
+        if binding is not None and name in TARGETS:
+            raise UserError(
+                f"{binding.where}: expected progressive.{name}, which is divided over the steps, found "
+                f"'{binding.name}', which every step would get"
+            )
+        if binding is not None:
+            raise UserError(
+                f"{binding.where}: expected settings that all parts can share, found '{binding.name}', which is one "
+                "step's: name the step's gin file in progressive.steps"
+            )
+
+
+def _is(binding: settings.Binding, configurable: str, parameter: str) -> bool:
+    return binding.parameter == parameter and configurables.find(binding.selector) == configurable
 
 
 def _check_folders(steps: Sequence[str]) -> None:

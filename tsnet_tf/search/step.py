@@ -20,7 +20,15 @@ from tsnet_tf.evaluation.evaluate import evaluate
 from tsnet_tf.evaluation.recalibration import recalibrate
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import evolution, halving, latency, monitor, selection, spaces  # noqa: F401 (spaces: what gin files can name)
+from tsnet_tf.search import (  # noqa: F401 (spaces: what gin files can name)
+    evidence,
+    evolution,
+    halving,
+    latency,
+    monitor,
+    selection,
+    spaces,
+)
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
@@ -31,6 +39,7 @@ from tsnet_tf.space.two_stream import (
     Space,
     choices,
     entropy_of_uniform,
+    for_clips,
     only,
     pick,
     restrict,
@@ -42,12 +51,14 @@ from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.precision import precision
-from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.recorder import Recorder, seconds_of
 from tsnet_tf.training.strategy import of_chief
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 joint = gin.external_configurable(SearchModel, "joint")
 
+NOT_SEARCHING = ("train",)  # configurables that a search never asks for
+TARGETS = ("gmacs", "params_m", "latency_ms")
 MOST_PROBABLE = "the most probable architecture within the target"
 
 
@@ -58,7 +69,8 @@ class SearchSettings:
     Attributes:
       name: name of this step.
       after: name of the step that the previous run folder must be of; None for the first.
-      space: the whole space, of which ``streams`` and ``free`` leave a part; its resolution is the data set's crop.
+      space: the whole space, of which ``streams`` and ``free`` leave a part; resolution and frames
+        are those of the data set.
       streams: streams the model of this step has.
       free: patterns of the labels that are searched (see `tsnet_tf.space.two_stream.restrict`).
       target_gmacs: what the architecture may cost, multiply-adds per view, in all; None if the target is another.
@@ -132,6 +144,16 @@ class SearchSettings:
     synchronized: bool = False
     branch_gamma: float = 0.0
     seed: int = 0
+
+    def check_splits(self) -> None:
+        """Refuses splits that are empty, or that the data do not have."""
+        self.dataset.check_splits(
+            {
+                "search.train_splits": self.train_splits,
+                "search.validation_splits": self.validation_splits,
+                "search.test_split": (self.test_split,),
+            }
+        )
 
     def pace(self, epochs: float) -> Pace:
         """So many passes over the training videos."""
@@ -218,12 +240,12 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
       UserError: a setting, the previous step or the target does not fit.
     """
     own = settings_from_gin(**settings)
-    run_folder.check_settings(workdir, {"previous": previous})
+    run_folder.check_settings(workdir, {"previous": previous}, without=NOT_SEARCHING)
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"{own.name}: already finished in {workdir}")
         return finished
-    started = time.monotonic()
+    started = time.monotonic() - seconds_of(workdir)
     task = _prepare(own, workdir, previous)
     _run(task)
     if own.scored_random:
@@ -238,18 +260,12 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
     protocol.named(own.views)
     if own.evolution and not own.refine:
         raise UserError("search.evolution: expected search.refine above 0, how many of its best are scored; found 0")
-    own.dataset.check_splits(
-        {
-            "search.train_splits": own.train_splits,
-            "search.validation_splits": own.validation_splits,
-            "search.test_split": (own.test_split,),
-        }
-    )
+    own.check_splits()
     labels = own.dataset.labels()
     before = _previous_step(previous, own.after)
     fixed = values_of(before[1]) if before else {}
-    space = restrict(_space(own, labels), own.free, fixed)
-    cost_model, target = _cost_model_and_target(own)
+    space = restrict(only(space_of_data(own, labels), own.streams), own.free, fixed)
+    cost_model, target = cost_model_and_target(own)
     selection.check_target(space, CostTables(space, cost_model), target)
     pace = dataclasses.replace(own.pace(own.epochs), profile_steps=own.profile_steps)
     set_seed(own.seed)
@@ -272,7 +288,11 @@ def _prepare(own: SearchSettings, workdir: str, previous: str | None) -> _Task:
             alpha_warmup_steps=round(own.alpha_warmup * pace.steps),
             seed=own.seed,
         )
-        model.compile(weight_optimizer(pace.steps))
+        model.compile(weight_optimizer(pace.steps, pace.batch_size))
+    most = max((len(choice.values) for choice in choices(space)), default=1)
+    rate = float(tf.convert_to_tensor(model.alpha_optimizer.learning_rate))
+    for line in evidence.before(own, len(labels), pace.steps, rate, most):
+        console.warn(line)
     own_folder = run_folder.start(workdir, strategy, {"previous": previous})
     return _Task(own, workdir, own_folder, strategy, space, cost_model, target, model, pace, labels)
 
@@ -427,33 +447,42 @@ def _finish(task: _Task, model: TwoStreamModel, how: str, started: float) -> dic
         "seed": own.seed,
     }
     run_folder.finish(task.own_folder, model, summary)
+    for line in evidence.after(summary, cost_model.name, own.alpha_warmup):
+        console.warn(line)
     return summary
 
 
-def _space(own: SearchSettings, labels: list[str]) -> Space:
-    """What this step's streams have of the whole space, for the data at hand."""
-    return dataclasses.replace(only(own.space, own.streams), classes=len(labels), resolution=own.dataset.crop)
+def space_of_data(own: SearchSettings, labels: list[str]) -> Space:
+    """The whole space, for the data at hand: their classes, crop and frames."""
+    data = own.dataset
+    return dataclasses.replace(
+        for_clips(own.space, data.crop, data.sparse_frames, data.dense_frames), classes=len(labels)
+    )
 
 
 def _estimate(task: _Task, architecture: np.ndarray) -> float:
     return float(task.model.costs.of(tf.constant(architecture[None]))[0])
 
 
-def _cost_model_and_target(own: SearchSettings) -> tuple[CostModel, float]:
+def cost_model_and_target(own: SearchSettings) -> tuple[CostModel, float]:
     """The one target that is given, and the cost model it is about."""
-    names = ("gmacs", "params_m", "latency_ms")
-    targets = {name: getattr(own, f"target_{name}") for name in names}
+    targets = {name: getattr(own, f"target_{name}") for name in TARGETS}
     given = {name: target for name, target in targets.items() if target is not None}
     if len(given) != 1:
         known = ", ".join(f"search.target_{name}" for name in targets)
         found = " and ".join(f"target_{name} = {target:g}" for name, target in given.items()) or "none"
         raise UserError(f"expected one of {known}, the others None; found {found}")
     [(name, target)] = given.items()
+    return cost_model(name, own), target
+
+
+def cost_model(name: str, own: SearchSettings) -> CostModel:
+    """The cost model of this name (`TARGETS`)."""
     if name != "latency_ms":
-        return {"gmacs": GMACS, "params_m": PARAMS}[name], target
+        return {"gmacs": GMACS, "params_m": PARAMS}[name]
     if own.latency_table is None:
         raise UserError("search.latency_table: expected the file of 'bin/benchmark.py latency', found none")
-    return latency.cost_model(own.latency_table), target
+    return latency.cost_model(own.latency_table)
 
 
 def _write_front(task: _Task, scored: list[selection.Scored]) -> None:

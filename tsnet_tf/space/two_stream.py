@@ -240,6 +240,13 @@ def only(space: Space, stream_names: Sequence[str]) -> Space:
     return dataclasses.replace(space, streams=tuple(streams))
 
 
+def for_clips(space: Space, resolution: int, sparse_frames: int, dense_frames: int) -> Space:
+    """The space for clips of this size: side of the crop in pixels, and frames of either stream."""
+    frames = {"sparse": sparse_frames, "dense": dense_frames}
+    streams = tuple(dataclasses.replace(stream, frames=frames[stream.name]) for stream in space.streams)
+    return dataclasses.replace(space, resolution=resolution, streams=streams)
+
+
 def size(space: Space) -> int:
     """Number of architectures in the space."""
     return math.prod(len(choice.values) for choice in choices(space))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tsnet_tf import console, interruption
 from tsnet_tf.errors import NotFinite, TryAgain, UserError
-from tsnet_tf.training import checkpoints, stopping, tensorboard
+from tsnet_tf.training import checkpoints, divergence, stopping, tensorboard
 from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.strategy import of_chief
 
@@ -35,6 +35,7 @@ class _Trainer(orbit.StandardTrainer):
     ):
         super().__init__(dataset, orbit.StandardTrainerOptions(use_tf_function=True, use_tf_while_loop=False))
         self.steps_done, self.is_tracing = 0, False
+        self.began: Callable[[int], None] = lambda steps: None  # told of the first steps, which compile as well
         self._model, self._step, self._strategy = model, step, strategy
         self._report_every, self._stops, self._profiler = report_every, stops, profiler
         # What the profiler is to see has to be a call of its own.
@@ -55,6 +56,8 @@ class _Trainer(orbit.StandardTrainer):
                     self._profiler.run(train_step, iterator)
                 else:
                     train_steps(iterator, tf.constant(count))
+                if not self.steps_done:
+                    self.began(count)
                 self.steps_done += count
                 left -= count
 
@@ -219,6 +222,7 @@ def train_loop(
 
     several_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     stops = stopping.wanted(strategy, received)
+    watch = divergence.Watch(model, title, pace.batch_size)
     profiler = _Profiler(recorder.workdir, pace.profile_steps, done)
     trainer = _Trainer(model, dataset, step, strategy, pace.report_every, stops, profiler, steps_per_call)
     with (
@@ -227,21 +231,34 @@ def train_loop(
         interruption.during(lambda: stopping.under_way(title, done, trainer.steps_done, last_good)),
     ):
 
+        def what_now() -> str:
+            return f"{stopping.said(last_good)}; {watch.hint}"
+
         def record(metrics: dict[str, float]) -> None:
             now = int(step)
             rate = {"learning_rate/weights": float(tf.convert_to_tensor(model.optimizer.learning_rate))}
-            skipped = stopping.skipped(model, skipped_allowed, title, last_good)
-            clips = (now - bar.done) * pace.batch_size
+            clips = (now - max(bar.done, timed_from)) * pace.batch_size
+            skipped = stopping.skipped(model, skipped_allowed, title, what_now())
             try:
                 shown = recorder.record(now, {**metrics, **rate, **skipped}, clips=clips, last=now >= pace.steps)
             except NotFinite as error:
-                raise NotFinite(f"{error}; {stopping.said(last_good)}") from error
+                raise NotFinite(f"{error}; {what_now()}") from error
+            watch.look(now, metrics.get("loss", 0.0))
             bar.advance(now - bar.done, **shown)
+
+        def began(steps: int) -> None:
+            nonlocal timed_from
+            timed_from = done + steps
+            recorder.began()
+            bar.began(steps)
+
+        trainer.began, timed_from = began, done
 
         def save(_=None, check_interval: bool = True) -> None:
             nonlocal last_good
             saved = checkpoints.save(manager, int(step), check_interval)
             if saved:
+                recorder.save_seconds()
                 last_good = saved if own_folder == folder else tf.train.latest_checkpoint(folder)
 
         try:
@@ -259,7 +276,7 @@ def train_loop(
                 f"nothing is lost; {stopping.said(last_good)}; {interruption.AGAIN}"
             ) from None
         except stopping.Stopped:
-            stopping.skipped(model, skipped_allowed, title, last_good)  # what would end the run is not saved before it
+            stopping.skipped(model, skipped_allowed, title, what_now())  # what would end the run is not saved before it
         except (OSError, tf.errors.OpError) as error:
             found = stopping.foreseen(error, title, last_good)
             if found is None:

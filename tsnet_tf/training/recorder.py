@@ -14,9 +14,19 @@ from tsnet_tf.errors import NotFinite
 from tsnet_tf.training import tensorboard
 
 RECORDS = "metrics.jsonl"
+SECONDS = "seconds.json"
 ARRAY_DECIMALS = 4
 PICTURES_SHARE = 0.01  # of a run's time
 PICTURES_SECONDS = 0.5  # what drawing is thought to take until it has been measured
+
+
+def seconds_of(workdir: str) -> float:
+    """What earlier attempts of a run took until their last checkpoint."""
+    path = os.path.join(workdir, SECONDS)
+    if not tf.io.gfile.exists(path):
+        return 0.0
+    with tf.io.gfile.GFile(path) as file:
+        return json.load(file)
 
 
 class Recorder:
@@ -46,8 +56,17 @@ class Recorder:
         self._path = os.path.join(workdir, RECORDS)
         self._measure, self._arrays, self._pictures, self._shown = measure, arrays, pictures, shown
         self._events = tensorboard.writer(workdir)
-        self._last = time.monotonic()
+        self._started = self._last = time.monotonic()
+        self._before = seconds_of(workdir)
         self._pictures_due = self._last + PICTURES_SECONDS / PICTURES_SHARE
+
+    def began(self) -> None:
+        """The first steps, which compile as well, are done: the speed is that of those that follow."""
+        self._last = time.monotonic()
+
+    def save_seconds(self) -> None:
+        """Notes how long this run has taken so far, with its earlier attempts (`seconds_of`)."""
+        atomic.write_json(os.path.join(self.workdir, SECONDS), self._before + time.monotonic() - self._started)
 
     def drop_after(self, step: int) -> None:
         """Drops lines beyond ``step``, which a lost attempt wrote after its last checkpoint."""

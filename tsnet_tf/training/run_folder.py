@@ -7,11 +7,12 @@ A run folder holds ``config.gin`` (the settings in force), ``settings.json`` (th
 """
 
 import fcntl
+import itertools
 import json
 import os
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 import keras
@@ -59,32 +60,82 @@ def read_json(path: str):
         return json.load(file)
 
 
+def genotype_in(workdir: str) -> str:
+    """The path of a finished run's genotype."""
+    return os.path.join(workdir, "genotype.json")
+
+
+def genotype_of(workdir: str) -> Space:
+    """The genotype of a finished run."""
+    with tf.io.gfile.GFile(genotype_in(workdir)) as file:
+        return genotype.loads(file.read(), genotype_in(workdir))
+
+
 @gin.configurable
-def check_settings(workdir: str, flags: Mapping[str, str | None], may_differ: bool = False) -> None:
+def check_settings(
+    workdir: str,
+    flags: Mapping[str, str | None],
+    *,
+    without: Sequence[str] = (),
+    may_differ: bool = False,
+    anew: bool = False,
+) -> bool:
     """Compares the settings that are given now with those that the run folder was made with, if it is there.
 
     Args:
       workdir: run folder.
       flags: flags that say what the run is about, with their values; gin's bindings are known anyway.
-      may_differ: whether to go on with other settings.
+      without: configurables that such a run has nothing to do with; gin files are shared.
+      may_differ: whether to go on with other settings. What is finished stays as it is.
+      anew: whether to begin anew where they differ. The old folder is moved beside itself, to ``earlier/``.
+
+    Returns:
+      Whether the run is begun anew.
 
     Raises:
       UserError: they are not the same; the message lists every difference.
     """
     path = os.path.join(workdir, SETTINGS)
-    if may_differ or not tf.io.gfile.exists(path):
-        return
-    before, now = read_json(path), _given_settings(flags)
-    differing = [
+    if not tf.io.gfile.exists(path):
+        return False
+    before, now = (_about(settings, without) for settings in (read_json(path), _given_settings(flags)))
+    found = "; ".join(
         f"{name} = {now.get(name, 'not set')} (was {before.get(name, 'not set')})"
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
-    ]
-    if differing:
+    )
+    if found and anew:
+        console.say(f"begun anew, with {found}; what was in '{workdir}' is now in '{set_aside(workdir)}'")
+        return True
+    is_finished = summary_of(workdir) is not None
+    if found and may_differ and is_finished:
+        console.warn(f"'{workdir}' is finished and stays as it is; it was made with other settings, found {found}")
+    if found and not may_differ:
+        go_on = "" if is_finished else ', go on with these: --gin_bindings="check_settings.may_differ = True"'
         raise UserError(
-            f"expected the settings that '{workdir}' was made with, found {'; '.join(differing)}. Choose another "
-            '--workdir, or go on with these: --gin_bindings="check_settings.may_differ = True"'
+            f"expected the settings that '{workdir}' was made with, found {found}. Choose another --workdir{go_on}, or "
+            'begin anew, which keeps what is there: --gin_bindings="check_settings.anew = True"'
         )
+    return False
+
+
+def set_aside(workdir: str) -> str:
+    """Moves a local run folder to the first ``earlier/NAME.N`` beside it that is free; returns where it is now.
+
+    Raises:
+      UserError: somebody works on it, or it is not local.
+    """
+    if "://" in workdir:
+        raise UserError(f"check_settings.anew: expected a local run folder, found '{workdir}'; choose another")
+    folder, name = os.path.split(os.path.abspath(workdir))
+    places = (os.path.join(folder, "earlier", f"{name}.{number}") for number in itertools.count(1))
+    place = next(place for place in places if not os.path.exists(place))
+    _lock(workdir)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    held = _locked.pop(os.path.realpath(workdir))
+    os.rename(workdir, place)
+    os.close(held)
+    return place
 
 
 def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[str, str | None]) -> str:
@@ -102,7 +153,14 @@ def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[
     if strategy is not None and not strategy.extended.should_checkpoint:
         return own(workdir, strategy)
     tf.io.gfile.makedirs(workdir)
-    if "://" not in workdir and os.path.realpath(workdir) not in _locked:
+    if "://" not in workdir:
+        _lock(workdir)
+    atomic.write_json(os.path.join(workdir, SETTINGS), _given_settings(flags))
+    return workdir
+
+
+def _lock(workdir: str) -> None:
+    if os.path.realpath(workdir) not in _locked:
         file = os.open(os.path.join(workdir, LOCK), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,8 +173,6 @@ def start(workdir: str, strategy: tf.distribute.Strategy | None, flags: Mapping[
         os.ftruncate(file, 0)
         os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         _locked[os.path.realpath(workdir)] = file
-    atomic.write_json(os.path.join(workdir, SETTINGS), _given_settings(flags))
-    return workdir
 
 
 def own(workdir: str, strategy: tf.distribute.Strategy) -> str:
@@ -146,7 +202,7 @@ def weights_checkpoint(model: keras.Model) -> tf.train.Checkpoint:
 def finish(workdir: str, model: keras.Model, summary: dict) -> None:
     """Writes the fixed model's weights and genotype, then the summary that marks the run as finished."""
     weights_checkpoint(model).write(os.path.join(workdir, FINAL))
-    atomic.write_text(os.path.join(workdir, "genotype.json"), genotype.dumps(model.space))
+    atomic.write_text(genotype_in(workdir), genotype.dumps(model.space))
     atomic.write_json(os.path.join(workdir, SUMMARY), summary)
 
 
@@ -158,8 +214,7 @@ def load_trained(workdir: str) -> tuple[TwoStreamModel, Space, list[str]]:
     """
     paths.check_no_pattern(workdir)
     finished(workdir)
-    with tf.io.gfile.GFile(os.path.join(workdir, "genotype.json")) as file:
-        space = genotype.loads(file.read(), os.path.join(workdir, "genotype.json"))
+    space = genotype_of(workdir)
     labels = read_json(os.path.join(workdir, "labels.json"))
     if len(labels) != space.classes:
         raise UserError(
@@ -181,6 +236,12 @@ def _given_settings(flags: Mapping[str, str | None]) -> dict[str, str]:
     given = {f"--{name}": value for name, value in flags.items() if value is not None}
     for line in gin.config_str(max_line_length=_ONE_LINE).splitlines():
         name, equals, value = line.partition(" = ")
-        if equals and not line.startswith("#") and name != "check_settings.may_differ":
+        if equals and not line.startswith("#"):
             given[name] = value
     return given
+
+
+def _about(settings: Mapping[str, str], without: Sequence[str]) -> dict[str, str]:
+    """Those that matter for a run that has nothing to do with ``without``, nor with what comes after it."""
+    others = (*without, "check_settings", "progressive", "study", "evaluation")
+    return {name: value for name, value in settings.items() if name.rpartition(".")[0].split(".")[-1] not in others}

@@ -48,7 +48,7 @@ def wanted(strategy: tf.distribute.Strategy, received: list[int]) -> Callable[[]
     return any_has
 
 
-def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None) -> dict[str, int]:
+def skipped(model: keras.Model, allowed: int, title: str, what_now: str) -> dict[str, int]:
     """How many updates the optimizers have left out so far, if any may be.
 
     Raises:
@@ -63,7 +63,7 @@ def skipped(model: keras.Model, allowed: int, title: str, last_good: str | None)
         first = min(place for place, count in zip(places, counts, strict=True) if count)
         raise NotFinite(
             f"{title}: the gradient is not finite at step {first} (updates left out: {total}, "
-            f"train_loop.skipped_allowed: {allowed}); {said(last_good)}"
+            f"train_loop.skipped_allowed: {allowed}); {what_now}"
         )
     return {"skipped_updates": total} if allowed else {}
 

@@ -22,10 +22,11 @@ from tsnet_tf.training.determinism import set_seed
 from tsnet_tf.training.loop import Pace, train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
 from tsnet_tf.training.precision import precision
-from tsnet_tf.training.recorder import Recorder
+from tsnet_tf.training.recorder import Recorder, seconds_of
 from tsnet_tf.training.strategy import strategy as make_strategy
 
 RECALIBRATION_BATCHES = 16
+NOT_TRAINING = ("search", "joint", "alpha_optimizer", "table1", "space_file")  # configurables that it never asks for
 
 
 @gin.configurable
@@ -69,12 +70,12 @@ def train(
     Raises:
       UserError: a setting or the genotype does not fit.
     """
-    run_folder.check_settings(workdir, {"genotype": genotype})
+    run_folder.check_settings(workdir, {"genotype": genotype}, without=NOT_TRAINING)
     finished = run_folder.summary_of(workdir)
     if finished is not None:
         console.say(f"training: already finished in {workdir}")
         return finished
-    started = time.monotonic()
+    started = time.monotonic() - seconds_of(workdir)
     strategy = make_strategy()
     dataset.check_splits({"train.train_splits": train_splits})
     labels = dataset.labels()
@@ -146,7 +147,7 @@ def fit(
     space = model.space
     with strategy.scope():
         training = Classifier(model, label_smoothing=label_smoothing, microbatches=microbatches)
-        training.compile(weight_optimizer(pace.steps))
+        training.compile(weight_optimizer(pace.steps, pace.batch_size))
 
     def make_dataset(context: tf.distribute.InputContext, done: int) -> tf.data.Dataset:
         return _clips(space, dataset, splits, pace.batch_size, seed, input_context=context, skip_batches=done)
