@@ -14,7 +14,7 @@ import pytest
 
 from tsnet_tf.data.demo_videos import write_video
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def run(folder, arguments, *more):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=1400,
+        timeout=3000,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
