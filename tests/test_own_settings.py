@@ -6,7 +6,7 @@ import gin
 import pytest
 
 from tsnet_tf import setting_mistakes, settings
-from tsnet_tf.search import step
+from tsnet_tf.search import search_settings
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.two_stream import only
 
@@ -42,8 +42,8 @@ def test_crop_and_frames_of_the_data_are_those_of_the_models(tmp_path, bright_an
     more = "VideoDataset.sparse_frames = 2\ntable1.resolution = 160\ntable1.sparse_frames = 8\ntable1.classes = 2\n"
     (tmp_path / "mine.gin").write_text(MINE.format(bright_and_dark) + more)
     settings.apply(settings.read(["gin/steps/dense_fusion.gin", str(tmp_path / "mine.gin")]))
-    own = step.settings_from_gin()
-    space = step.space_of_data(own, own.dataset.labels())
+    own = search_settings.settings_from_gin()
+    space = search_settings.space_of_data(own, own.dataset.labels())
     assert (space.resolution, space.sparse.frames, space.dense.frames) == (64, 2, 16)
     printed = json.loads(
         programs.run("complexity.py", "--space=table1", f"--gin_file={tmp_path}/mine.gin", "--json").stdout

@@ -7,7 +7,7 @@ import pytest
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation import evaluate
-from tsnet_tf.search import step
+from tsnet_tf.search import step, task
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.training import train
 
@@ -19,7 +19,7 @@ def no_model(*arguments, **settings):
 @pytest.fixture
 def dataset(tmp_path, monkeypatch):
     """Training videos, and no others."""
-    for module in (step, train):
+    for module in (task, train):
         monkeypatch.setattr(module, "TwoStreamModel", no_model)
     (tmp_path / "labels.json").write_text(json.dumps(["run", "walk"]))
     (tmp_path / "train-00000-of-00001.tfrecord").touch()

@@ -16,7 +16,7 @@ def before(settings, classes: int, steps: int, alpha_rate: float, most_candidate
     """What is known when a search begins.
 
     Args:
-      settings: of the search (`tsnet_tf.search.step.SearchSettings`).
+      settings: of the search (`tsnet_tf.search.search_settings.SearchSettings`).
       classes: of the data.
       steps: length of the search.
       alpha_rate: learning rate of alpha, whose optimizer (Adam) moves a logit by about that much in a step.

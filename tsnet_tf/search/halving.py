@@ -42,7 +42,7 @@ def halve(
       genotypes: candidates, those with the highest hopes first.
       rounds: ``(candidates, epochs)`` of each round, the first over as many of ``genotypes``.
       make: the model of a candidate before its training.
-      settings: of the search (`tsnet_tf.search.step.SearchSettings`).
+      settings: of the search (`tsnet_tf.search.search_settings.SearchSettings`).
       strategy: how the work is spread.
       workdir: run folder of the search.
       own_folder: where this process writes.

@@ -41,8 +41,8 @@ def check(given: Settings, files: Sequence[str], bindings: Sequence[str]) -> Non
     if isinstance(steps, str):
         raise UserError(f"progressive.steps: expected several gin files such as ('{steps}',), found '{steps}'")
     training, comparison = (given.value(f"progressive.{name}") for name in ("training", "comparison"))
-    for name, files in (("steps", steps), ("training", [training]), ("comparison", [comparison])):
-        for path in filter(None, files):
+    for name, named in (("steps", steps), ("training", [training]), ("comparison", [comparison])):
+        for path in filter(None, named):
             settings.find(path, f"progressive.{name}")
     _check_folders(steps)
     calls = dict.fromkeys(steps, "search")

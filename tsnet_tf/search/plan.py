@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tsnet_tf import console, settings
 from tsnet_tf.errors import UserError
-from tsnet_tf.search import forecast
-from tsnet_tf.search import step as search_step
+from tsnet_tf.search import forecast, search_settings
 from tsnet_tf.search.cost_tables import CostModel, CostTables
 from tsnet_tf.settings import Settings
 from tsnet_tf.space import reach
@@ -39,7 +38,7 @@ class Planned:
     cost_model: CostModel
     reach: reach.Range
     target: float
-    own: search_step.SearchSettings
+    own: search_settings.SearchSettings
     forward_passes: float
     numbers: tuple[str, str]
     is_divided: bool
@@ -50,7 +49,7 @@ class Planned:
             return []
         searched = restrict(only(self.space, self.step.streams), self.step.free, values_of(before) if before else {})
         target = min(self.target, _price(self.cost_model)(largest(searched)))
-        names = [f"search.target_{name}" for name in search_step.TARGETS]
+        names = [f"search.target_{name}" for name in search_settings.TARGETS]
         own = f"search.target_{self.cost_model.name}"
         return [f"{name} = {target if name == own else None!r}" for name in names]
 
@@ -69,20 +68,20 @@ def make(parts: Sequence[Settings], target: tuple[str, float] | None, before: Sp
     owns, spaces, steps, passes, fixed = [], [], [], [], values_of(before) if before else None
     for part in parts:
         settings.apply(part)
-        own = search_step.settings_from_gin()
+        own = search_settings.settings_from_gin()
         own.check_splits()
         owns.append(own)
-        spaces.append(search_step.space_of_data(own, own.dataset.labels()))
+        spaces.append(search_settings.space_of_data(own, own.dataset.labels()))
         passes.append(_forward_passes(own, part))
     last = owns[-1].target_gmacs
     for own in owns:
         share = own.target_gmacs / last if last and own.target_gmacs else None
         steps.append(reach.Step(own.name, own.streams, own.free, share))
     if target is None:
-        models, targets = zip(*map(search_step.cost_model_and_target, owns), strict=True)
+        models, targets = zip(*map(search_settings.cost_model_and_target, owns), strict=True)
     else:
         name, most = target
-        models = [search_step.cost_model(name, own) for own in owns]
+        models = [search_settings.cost_model(name, own) for own in owns]
         targets = reach.divided(most, steps, reach.ranges(spaces, steps, _price(models[-1])), models[-1].unit)
     reached = [reach.ranges(spaces, steps, _price(model), fixed)[number] for number, model in enumerate(models)]
     numbers = map(forecast.of_numbers, parts)
@@ -92,7 +91,7 @@ def make(parts: Sequence[Settings], target: tuple[str, float] | None, before: Sp
     ]
 
 
-def _forward_passes(own: search_step.SearchSettings, given: Settings) -> float:
+def _forward_passes(own: search_settings.SearchSettings, given: Settings) -> float:
     """Of one clip in a training step: K architectures on the validation clips, some of them on the training clips."""
     samples = given.value("joint.samples") or 16
     trained = given.value("joint.weight_samples") or samples
