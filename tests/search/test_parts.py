@@ -96,7 +96,7 @@ def test_parts_get_every_file_and_the_bindings_that_mean_something_to_them(calle
         assert given == bindings
         found = settings.read(own, given)
         assert found.value("search.epochs") == 2 and found.value("train.epochs") == 3
-        assert found.value("batch_size") == 32  # the demo's, which the last file does not name
+        assert found.value("batch_size") == 16  # the demo's, which the last file does not name
     # The run that is evaluated has a macro for the data only.
     assert called[4][2] == bindings[1:] and called[4][3]["views"] == "10-center"
     assert run_folder.summary_of("run")["final"]["views"] == "10-center"
@@ -150,9 +150,9 @@ def test_two_budgets_are_refused(called, tmp_path, bright_and_dark):
         whole(mine(tmp_path, bright_and_dark, "progressive.target_params_m = 1.0"), [])
 
 
-@pytest.mark.parametrize("name", ["target_gmacs", "name"])
-def test_what_is_one_steps_is_not_shared_by_all(tmp_path, bright_and_dark, name):
-    files = mine(tmp_path, bright_and_dark, f"search.{name} = 1.0")
+@pytest.mark.parametrize("name, value", [("target_gmacs", "1.0"), ("name", "'mine'")])
+def test_what_is_one_steps_is_not_shared_by_all(tmp_path, bright_and_dark, name, value):
+    files = mine(tmp_path, bright_and_dark, f"search.{name} = {value}")
     with pytest.raises(UserError, match=rf"mine.gin, line 4: expected .*'search.{name}'"):
         parts.check(settings.read(files), files, [])
 
