@@ -33,7 +33,8 @@ def row(name, origin, seed, top1, loss, gmacs=0.01, score=None):
     return {
         "name": name, "origin": origin, "search_seed": 0 if origin == "found" else None, "seed": seed, "gmacs": gmacs,
         "params_m": 0.3, "top1": top1, "log_loss": loss, "supernet_score": score, "processor_seconds": 60.0,
-        "right": right, "losses": [loss] * 10, "genotype": {"name": name, "notes": []},
+        "curve": [[10, 3.0], [20, loss]], "right": right, "losses": [loss] * 10,
+        "genotype": {"name": name, "notes": []},
     }  # fmt: skip
 
 
@@ -80,7 +81,10 @@ def test_summary_and_correlations_by_hand():
     assert lines["found"][1:3] == ["1", "2"] and lines["found"][5] == "85.0"
     assert lines["found"][7] == "7.1"  # of 90 and 80
     assert lines["random"][5:7] == ["70.0", "50.0 to 90.0"]
-    assert tables.correlations(ROWS)[2][0] == ["supernet's score", "1.00", "0.33"]
+    predictors = tables.correlations(ROWS)[2]
+    assert predictors[:2] == [["supernet's score", "1.00", "0.33"], ["training loss half way", "nan", "nan"]]
+    ending = [{**one, "curve": [[5, 3.0], [15, one["log_loss"]], [20, 1.0]]} for one in ROWS]  # half way: at step 10
+    assert tables.correlations(ending)[2][1] == ["training loss half way", "1.00", "0.33"]
 
 
 def test_what_is_shown_is_also_written(tmp_path):

@@ -21,7 +21,7 @@ from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.two_stream import Space
 from tsnet_tf.study import candidates, rows
 from tsnet_tf.study.candidates import Candidate
-from tsnet_tf.training import run_folder
+from tsnet_tf.training import recorder, run_folder
 from tsnet_tf.training.strategy import strategy as make_strategy
 from tsnet_tf.training.train import train
 
@@ -122,6 +122,7 @@ def _row(workdir: str, candidate: Candidate, seed: int, dataset: VideoDataset, v
         "top1": float(predicted.right.mean()),
         "log_loss": float(losses.mean()),
         "mean_class_accuracy": evaluate.recorded(folder, labels)["mean_class_accuracy"],
+        "curve": _curve(folder),
         "seconds": round(time.monotonic() - started, 1),
         "processor_seconds": round(time.process_time() - worked, 1),
         "commit": _commit(),
@@ -130,6 +131,13 @@ def _row(workdir: str, candidate: Candidate, seed: int, dataset: VideoDataset, v
         "right": "".join(str(int(right)) for right in predicted.right),
         "losses": [round(float(loss), 4) for loss in losses],
     }
+
+
+def _curve(folder: str) -> list[tuple[int, float]]:
+    """Step and training loss of every report."""
+    with open(os.path.join(folder, recorder.RECORDS), encoding="utf-8") as file:
+        reports = map(json.loads, file)
+        return [(report["step"], round(report["loss"], 4)) for report in reports if "loss" in report]
 
 
 def _genotype_file(workdir: str, candidate: Candidate) -> str:

@@ -118,6 +118,9 @@ def correlations(found: Sequence[Row]) -> Table:
     if all(len(unit) > 1 for unit in units.values()):
         seeds = [[-unit[k]["log_loss"] for unit in units.values()] for k in (0, 1)]
         lines.append(["one training seed for another (the ceiling)", *_tau(*seeds)])
+    if all("curve" in row for row in first):
+        half_way = [-np.interp(row["curve"][-1][0] / 2, *zip(*row["curve"], strict=True)) for row in first]
+        lines.append(["training loss half way", *_tau(half_way, losses)])
     lines.append(["GMACs", *_tau([row["gmacs"] for row in first], losses)])
     lines.append(["parameters", *_tau([row["params_m"] for row in first], losses)])
     title = f"Rank correlation with the stand-alone log-loss of {len(units)} random architectures"
