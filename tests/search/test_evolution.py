@@ -4,6 +4,7 @@ import numpy as np
 
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.evolution import evolve
+from tsnet_tf.search.selection import random_within
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict
 
@@ -25,7 +26,7 @@ def planted(asked):
 def test_children_climb_above_random_architectures_of_the_same_number_and_cost():
     asked = []
     score = planted(asked)
-    best = evolve(BUDGET, score, 400, 5, seed=0)
+    best = evolve(BUDGET, score, random_within(BUDGET, 32, 0), 400, 5, seed=0)
     assert len(asked) == 400
     costs = BUDGET.costs.of(np.array(asked)).numpy()
     assert 0.59 - 1e-6 <= costs.min() and costs.max() <= 0.62 + 1e-6
@@ -38,6 +39,8 @@ def test_children_climb_above_random_architectures_of_the_same_number_and_cost()
 
 
 def test_the_same_seed_gives_the_same_architectures():
-    first, second, other = (evolve(BUDGET, planted([]), 60, 3, seed) for seed in (1, 1, 2))
+    first, second, other = (
+        evolve(BUDGET, planted([]), random_within(BUDGET, 16, 0), 60, 3, seed) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()

@@ -3,21 +3,24 @@
 import itertools
 import json
 import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import evolution, halving, selection
+from tsnet_tf.search import evolution, halving, selection, trials
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS
 from tsnet_tf.search.task import Task
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.genotype import dumps
 from tsnet_tf.space.hand_made import hand_made_within
-from tsnet_tf.training import run_folder
+from tsnet_tf.space.two_stream import Space, choices, values_of
+from tsnet_tf.training import fused_optimizers, run_folder
 from tsnet_tf.training.determinism import set_seed
+from tsnet_tf.training.optimizers import weight_optimizer
 from tsnet_tf.training.strategy import of_chief
 
 MOST_PROBABLE = "the most probable architecture within the target"
@@ -38,7 +41,7 @@ def choose(task: Task) -> tuple[TwoStreamModel, str]:
     genotypes = [task.genotype(np.array(one, np.int32), how) for one in architectures]
     set_seed(own.seed)  # what follows is the same, whatever was drawn before
     if own.rounds:
-        if own.hand_made:
+        if own.hand_made and not own.trials:
             gmacs = task.target if task.cost_model is GMACS else complexity(genotypes[0]).gmacs
             genotypes.insert(0, hand_made_within(task.space, gmacs))
         return halving.halve(
@@ -84,8 +87,10 @@ def _candidates(task: Task) -> tuple[list[list[int]], str]:
         drawn[0] = most_probable
     scored = selection.supernet_scores(task.model.network, drawn, _validation_batches(task), task.model.costs)
     _write_front(task, scored)
-    how = f"the best of {len(scored)}, scored with shared weights on the validation videos"
-    return [one.architecture.tolist() for one in sorted(scored, key=lambda one: (-one.score, one.cost))], how
+    best = [one.architecture.tolist() for one in sorted(scored, key=lambda one: (-one.score, one.cost))]
+    if own.trials:
+        return _tried(task, budget, best), f"the best of {own.trials} trained for {own.trial_epochs:g} epochs"
+    return best, f"the best of {len(scored)}, scored with shared weights on the validation videos"
 
 
 def _evolved(task: Task, budget: BudgetedDistribution) -> np.ndarray:
@@ -94,11 +99,51 @@ def _evolved(task: Task, budget: BudgetedDistribution) -> np.ndarray:
     batches = itertools.cycle(list(_validation_batches(task)))
     with console.progress("evolution with shared weights", own.evolution) as bar:
 
-        def score(architecture: np.ndarray) -> float:
+        def score(architecture: Sequence[int]) -> float:
             bar.advance()
             return float(measure(tf.constant(architecture), *next(batches))[0])
 
-        return evolution.evolve(budget, score, own.evolution, own.refine, own.seed)
+        first = selection.random_within(budget, min(evolution.POPULATION, own.evolution), own.seed)
+        return evolution.evolve(budget, score, first, own.evolution, own.refine, own.seed)
+
+
+def _tried(task: Task, budget: BudgetedDistribution, best: list[list[int]]) -> list[list[int]]:
+    """Candidates from the best to the worst, by evolution with trainings from scratch; it begins with the ``best``.
+
+    What has been measured is in ``trials.json``; a run that is stopped goes on from there.
+    """
+    own, path = task.settings, "trials.json"
+    hand_made = [_indices(task.space, hand_made_within(task.space, budget.most))] if own.hand_made else []
+    first = np.array([*hand_made, *best][: max(2, own.trials // 3)], np.int32)
+    there = os.path.join(task.workdir, path)
+    measured = {tuple(one): score for one, score in run_folder.read_json(there)} if tf.io.gfile.exists(there) else {}
+    pace, score_of = own.pace(own.trial_epochs), None
+    with console.progress("trials from scratch", own.trials) as bar:
+
+        def score(architecture: Sequence[int]) -> float:
+            nonlocal score_of
+            if tuple(architecture) not in measured:
+                score_of = score_of or _trials(task, pace.steps)
+                measured[tuple(architecture)] = score_of(architecture)
+                atomic.write_json(os.path.join(task.own_folder, path), list(measured.items()))
+            bar.advance()
+            return measured[tuple(architecture)]
+
+        return evolution.evolve(budget, score, first, own.trials, own.trials, own.seed).tolist()
+
+
+def _trials(task: Task, steps: int) -> Callable[[Sequence[int]], float]:
+    own = task.settings
+    network, optimizer = task.fresh(task.space), weight_optimizer(steps, own.batch_size)
+    fused_optimizers.build_for(optimizer, network)
+    training = task.clips(own.dataset, own.train_splits, own.batch_size, 2).take(steps)
+    return trials.trials(network, optimizer, training, _validation_batches(task))
+
+
+def _indices(space: Space, genotype: Space) -> list[int]:
+    """The candidates that a genotype of ``space`` has taken."""
+    values = values_of(genotype)
+    return [choice.values.index(values[choice.label]) for choice in choices(space)]
 
 
 def score_random(task: Task) -> None:

@@ -5,40 +5,46 @@ of the population the best has a child, in which one choice is another, and the 
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tsnet_tf.search.budget import BudgetedDistribution
-from tsnet_tf.search.selection import random_within
 
-POPULATION, COMPETITORS = 32, 8
+POPULATION = 32
+PART_COMPETING = 4  # one of so many
 
 
 def evolve(
-    budget: BudgetedDistribution, score: Callable[[np.ndarray], float], evaluations: int, count: int, seed: int
+    budget: BudgetedDistribution,
+    score: Callable[[Sequence[int]], float],
+    first: np.ndarray,
+    evaluations: int,
+    count: int,
+    seed: int,
 ) -> np.ndarray:
     """The ``count`` best of all architectures that were scored, the best one first, ``[count, choices]``.
 
     Args:
       budget: what all of them keep to.
-      score: of one architecture, int32 ``[choices]``; the higher the better. May differ from call to call.
-      evaluations: calls of ``score``.
+      score: of one architecture, its candidate indices; the higher the better. May differ from call to call.
+      first: the first population, ``[members, choices]``.
+      evaluations: calls of ``score``, no fewer than there are members.
       count: architectures wanted; no more than ``evaluations``, and fewer where fewer different ones were scored.
-      seed: of the first population and of the children.
+      seed: of the children.
     """
     draw = np.random.default_rng(seed)
     sizes = [len(choice.values) for choice in budget.distribution.choices]
-    first = random_within(budget, min(POPULATION, evaluations), seed)
-    population = collections.deque((score(one), tuple(one)) for one in first)
+    population = collections.deque((score(one), tuple(one)) for one in first.tolist())
+    competing = max(2, len(population) // PART_COMPETING)
     scored = {architecture: value for value, architecture in population}
     for _ in range(evaluations - len(first)):
-        competitors = draw.choice(len(population), min(COMPETITORS, len(population)), replace=False)
+        competitors = draw.choice(len(population), min(competing, len(population)), replace=False)
         _, parent = max(population[index] for index in competitors)
-        child = _child(parent, sizes, budget, draw)
-        population.append((score(child), tuple(child)))
+        child = tuple(_child(parent, sizes, budget, draw).tolist())
+        population.append((score(child), child))
         population.popleft()
-        scored[tuple(child)] = population[-1][0]
+        scored[child] = population[-1][0]
     best = sorted(scored, key=scored.get, reverse=True)[:count]
     return np.array(best, np.int32)
 

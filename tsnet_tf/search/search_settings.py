@@ -38,6 +38,9 @@ class SearchSettings:
         probable one is taken unmeasured.
       evolution: evaluations of plain evolution over the shared weights, each on one validation batch, whose best are
         scored in the place of those drawn from P(A | alpha); 0 for none (see `tsnet_tf.search.evolution`).
+      trials: trainings from scratch, each of a few epochs, by evolution that begins with the best scored and, if it is
+        to be among them, the hand-made architecture: their best are what goes on. On one replica only; 0 for none.
+      trial_epochs: of each (see `tsnet_tf.search.trials`).
       rounds: successive halving of the best of them: of each round, how many are left, and for how many epochs each is
         trained by itself (see `tsnet_tf.search.halving`). The winner's weights are kept.
       from_scratch: whether these trainings begin with random weights, and not with the shared ones: slower, and closer
@@ -76,6 +79,8 @@ class SearchSettings:
     latency_table: str | None = None
     refine: int = 0
     evolution: int = 0
+    trials: int = 0
+    trial_epochs: float = 5.0
     rounds: tuple[tuple[int, float], ...] = ()
     from_scratch: bool = False
     scored_random: int = 0

@@ -104,6 +104,11 @@ def prepare(own: SearchSettings, workdir: str, previous: str | None) -> Task:
     protocol.named(own.views)
     if own.evolution and not own.refine:
         raise UserError("search.evolution: expected search.refine above 0, how many of its best are scored; found 0")
+    if own.trials and (strategy.num_replicas_in_sync > 1 or not own.refine):
+        raise UserError(
+            f"search.trials: expected one replica and search.refine above 0, found {strategy.num_replicas_in_sync} and "
+            f"{own.refine}"
+        )
     own.check_splits()
     labels = own.dataset.labels()
     before = _previous_step(previous, own.after)
