@@ -17,7 +17,7 @@ from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.search.monitor import Monitor
-from tsnet_tf.search.step import joint
+from tsnet_tf.search.task import joint
 from tsnet_tf.space.two_stream import Space, choices, pick, values_at
 from tsnet_tf.training import tensorboard
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
