@@ -15,7 +15,7 @@ from tsnet_tf.data import pipeline
 from tsnet_tf.data.decode import read_video
 from tsnet_tf.data.demo_videos import write_video
 from tsnet_tf.data.sampling import Sampling
-from tsnet_tf.errors import UserError
+from tsnet_tf.errors import NotFinite, UserError
 from tsnet_tf.export.predict import Predictor, find_videos, predict_files, show_text
 from tsnet_tf.export.saved_model import export
 
@@ -86,6 +86,17 @@ def test_a_video_shorter_than_a_clip(predictor, tmp_path):
     result = predictor.predict(str(tmp_path / "short.mp4"))
     assert (result["clips"], result["top"][0]["label"], len(result["timeline"])) == (1, "green", 1)
     assert result["timeline"][0]["end"] == pytest.approx(2 / 30)
+
+
+def test_what_is_no_number_is_no_answer(reddest, tmp_path):
+    model, labels, settings = reddest
+    broken = type(model)()
+    broken.gain.assign(np.nan)
+    export(broken, labels, str(tmp_path / "model"), **settings)
+    write_video(str(tmp_path / "short.mp4"), colours((GREEN, 2)))
+    with pytest.raises(NotFinite, match="^prediction: the probabilities of 1 of 1 clips are not finite; ") as told:
+        Predictor(str(tmp_path / "model")).predict(str(tmp_path / "short.mp4"))
+    assert told.value.exit_code == 3
 
 
 def exported(reddest, folder, **settings):

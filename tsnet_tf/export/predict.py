@@ -14,7 +14,7 @@ from tsnet_tf import console
 from tsnet_tf.data.decode import VideoError, open_video
 from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video
 from tsnet_tf.data.sampling import LOOP, Sampling
-from tsnet_tf.errors import UserError
+from tsnet_tf.errors import NotFinite, UserError
 from tsnet_tf.export.saved_model import read_metadata
 from tsnet_tf.export.windows import at_rate, moments, sliding_clips
 
@@ -66,6 +66,7 @@ class Predictor:
 
         Raises:
           VideoError: it cannot be decoded.
+          NotFinite: what the model says is no number.
         """
         predict = self._whole if self._sampling.segments else self._sliding
         seconds, clips, mean, timeline = predict(video, overlap, advance)
@@ -132,7 +133,14 @@ class Predictor:
         return seconds, VIEWS, mean, [(0.0, seconds, int(mean.argmax()), float(mean.max()))]
 
     def _probabilities(self, clips: list[np.ndarray]) -> np.ndarray:
-        return self._serve(frames=tf.constant(np.stack(clips)))["probabilities"].numpy().astype(np.float64)
+        found = self._serve(frames=tf.constant(np.stack(clips)))["probabilities"].numpy().astype(np.float64)
+        broken = ~np.isfinite(found).all(axis=1)
+        if broken.any():
+            raise NotFinite(
+                f"prediction: the probabilities of {broken.sum()} of {len(broken)} clips are not finite; the model's "
+                "weights are broken: train it anew with a smaller learning_rate, or weight_optimizer.clip_norm"
+            )
+        return found
 
 
 class _Timeline:
