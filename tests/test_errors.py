@@ -3,6 +3,7 @@
 The mistakes in CSV files and label maps are tried one by one in ``tests/data``; here, what they look like from outside.
 """
 
+import ast
 import dataclasses
 import json
 import os
@@ -512,4 +513,4 @@ def test_unknown_architecture_lists_what_is_known():
 def test_help_says_what_the_binary_does_and_is_a_success(programs, binary):
     done = programs.run(binary, "--help")
     assert not done.stderr
-    assert (ROOT / "bin" / binary).read_text().split("\n", 1)[0].strip('"') in done.stdout
+    assert ast.get_docstring(ast.parse((ROOT / "bin" / binary).read_text())).split("\n", 1)[0] in done.stdout

@@ -39,7 +39,7 @@ def test_what_is_no_home_stays():
 def test_every_flag_for_a_path_fills_homes_in(binary):
     """Flags of text are names and numbers; a path is defined as one (`cli.DEFINE_path`)."""
     texts = re.findall(r"flags\.DEFINE_(?:multi_)?string\(\s*\"(\w+)\"", (BIN / binary).read_text(encoding="utf-8"))
-    assert set(texts) <= {"part", "views", "split", "beam_options"}
+    assert set(texts) <= {"part", "views", "split", "groups", "beam_options"}
 
 
 def test_home_of_nobody_is_refused():

@@ -74,6 +74,12 @@ def test_restrict_refuses(free, message):
     assert str(error.value) == message
 
 
+def test_restrict_refuses_what_leaves_nothing_to_search():
+    closed = pick(SPACE, {"sparse/s2/g1/channels": 18})
+    with pytest.raises(UserError, match="expected variables of two values or more, found 1 of one value in space 'sm"):
+        restrict(closed, ["sparse/s2/g1/channels"], two_stream.values_of(smallest(SPACE)))
+
+
 def test_sparse_stream_alone_has_nothing_to_fuse():
     alone = only(SPACE, ["sparse"])
     assert alone.dense is None and alone.frames == 4

@@ -99,7 +99,7 @@ def test_search_step_in_bfloat16_is_that_of_float32_but_for_rounding():
             network,
             target=1e-3,
             samples=2,
-            alpha_optimizer=fused_optimizers.Adam(0.1),
+            alpha_optimizer=fused_optimizers.SGD(1.0),  # whose updates are as continuous as gradients
             cost_term="hinge",
             weight_gradient="importance",
         )
@@ -111,5 +111,6 @@ def test_search_step_in_bfloat16_is_that_of_float32_but_for_rounding():
         alphas.append(np.array(model.alpha))
         assert {v.dtype for v in model.variables if "seed" not in v.path} <= {"float32", "int64"}
     assert losses[1] == pytest.approx(losses[0], rel=0.05) and losses[0] != losses[1]
-    np.testing.assert_allclose(alphas[1], alphas[0], atol=0.2)
-    assert np.abs(alphas[0]).max() > 0.05
+    largest = np.abs(alphas[0]).max()
+    assert largest > 0.01
+    np.testing.assert_allclose(alphas[1], alphas[0], atol=0.2 * largest)

@@ -207,13 +207,20 @@ def restrict(space: Space, free: Sequence[str], fixed: Mapping[str, Value]) -> S
       fixed: values of an earlier search or a published architecture.
 
     Raises:
-      UserError: a pattern matches nothing, or a variable is neither free nor fixed and has no "off".
+      UserError: a pattern matches nothing, what they match has no choice, or a variable is neither free nor fixed and
+        has no "off".
     """
     off = {"fusion": "none", "attention": False}
     present = variables(space)
     for pattern in free:
         if not any(fnmatch.fnmatchcase(c.label, pattern) for c in present):
             raise UserError(f"free pattern '{pattern}' matches no variable of space '{space.name}'")
+    matched = [c for c in present if any(fnmatch.fnmatchcase(c.label, pattern) for pattern in free)]
+    if free and all(len(c.values) == 1 for c in matched):
+        raise UserError(
+            f"free {', '.join(map(repr, free))}: expected variables of two values or more, found {len(matched)} of one "
+            f"value in space '{space.name}'; leave the step out (progressive.steps) or widen the space"
+        )
     closed = {}
     for choice in present:
         if any(fnmatch.fnmatchcase(choice.label, pattern) for pattern in free):
