@@ -11,6 +11,7 @@ The annotation file has the columns path, label and split (train, validation or 
 DIR/<split>/<class>/<video>, or DIR/<class>/<video>. Where neither says the split, a tenth of each class is held out for
 validation and a tenth for test. Clips of one film belong into one split: --groups="(.*)_\\d+" keeps a_1.mp4 and a_2.mp4
 together, as a column "group" in the CSV file does.
+With --add_to=OLD the output gets the records of OLD and the videos that are new; splits and label numbers stay.
 Kinetics' and Something-Something's annotations are read as they are published (docs/datasets.md).
 A video that is missing, cannot be decoded or goes beyond the limits is left out and listed in rejects.csv.
 Files may be on s3://. On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
@@ -37,6 +38,7 @@ LABELS = cli.DEFINE_path(
 CLASSES = cli.DEFINE_path("classes", None, "File of the only classes to prepare, written as --labels is.")
 RANDOM_CLASSES = flags.DEFINE_integer("random_classes", None, "Prepare this many classes, drawn.", lower_bound=1)
 CLASS_SEED = flags.DEFINE_integer("class_seed", 0, "Draws the classes of --random_classes.")
+ADD_TO = cli.DEFINE_path("add_to", None, "Prepared records, which the output gets as well.")
 SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Shorter side of the stored frames, pixels.", lower_bound=8)
 JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 90, "Of the stored frames.", lower_bound=1, upper_bound=100)
 SHARDS = flags.DEFINE_integer("shards", None, "Shards per split; default: one per 32 videos.", lower_bound=1)
@@ -67,17 +69,20 @@ def check() -> None:
     choices += ["--random_classes"] if RANDOM_CLASSES.value else []
     if len(choices) > 1:
         raise UserError(f"expected one of --labels, --classes, --random_classes; found {' and '.join(choices)}")
+    if ADD_TO.value and (CLASSES.value or RANDOM_CLASSES.value):
+        raise UserError("expected --add_to without --classes and --random_classes, found both")
     cli.need_file(ANNOTATIONS, "a CSV file")
     cli.need_writable(OUTPUT, unless="manifest.json")
 
 
 def main() -> None:
-    from tsnet_tf.data import annotations, prepare
+    from tsnet_tf.data import annotations, earlier, prepare
     from tsnet_tf.data.decode import Limits
 
     videos = _videos()
+    before = earlier.read(ADD_TO.value) if ADD_TO.value else None
     prepare.prepare(
-        _annotations(videos),
+        _annotations(videos, list(before.annotations.values()) if before else []),
         OUTPUT.value,
         prepare.Options(
             videos=videos,
@@ -90,6 +95,7 @@ def main() -> None:
         ),
         labels=annotations.read_labels(LABELS.value) if LABELS.value else None,
         classes=annotations.read_labels(CLASSES.value, "--classes") if CLASSES.value else None,
+        earlier=before,
         beam_options=BEAM_OPTIONS.value,
     )
 
@@ -107,12 +113,12 @@ def _videos() -> str:
     return videos
 
 
-def _annotations(videos: str) -> list:
-    """Returns every video with its label and split."""
+def _annotations(videos: str, known: list) -> list:
+    """Returns every video with its label and split; those of the ``known`` ones stand where splits are drawn."""
     from tsnet_tf.data.annotations import group_by
     from tsnet_tf.data.sources import class_folders, csv_file, kinetics, something_something
 
-    drawn = {"split_seed": SPLIT_SEED.value, "group_of": group_by(GROUPS.value)}
+    drawn = {"split_seed": SPLIT_SEED.value, "group_of": group_by(GROUPS.value), "known": known}
     if ANNOTATIONS.value:
         return csv_file.read(ANNOTATIONS.value, **drawn)
     if CLASS_FOLDERS.value:

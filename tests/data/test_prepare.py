@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.data import annotations as annotation_files
-from tsnet_tf.data import prepare, schema, shards
+from tsnet_tf.data import earlier, prepare, schema, shards
 from tsnet_tf.data.annotations import Annotation
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
@@ -221,3 +221,104 @@ def test_chosen_classes_are_the_label_map_and_are_saved(tmp_path, videos):
     manifest = json.loads((tmp_path / "drawn" / "manifest.json").read_text())
     assert manifest["labels"] == annotation_files.draw_classes(annotations, 1, 3)
     assert (manifest["options"]["random_classes"], manifest["options"]["class_seed"]) == (1, 3)
+
+
+def _names_and_labels(folder):
+    """Name to the index and the text of the label, and the split, of all records; none is there twice."""
+    found = {}
+    for path in sorted(folder.glob("*.tfrecord")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            context = tf.train.SequenceExample.FromString(record).context.feature
+            label = context["clip/label/text"].bytes_list.value[0].decode()
+            assert schema.name_of(record) not in found
+            found[schema.name_of(record)] = (schema.label_of(record), label, path.name.split("-")[0])
+    return found
+
+
+def test_videos_are_added_and_what_was_there_stays(tmp_path, videos, write_video, monkeypatch, said):
+    folder, annotations = videos
+    options = prepare.Options(folder, short_side=24, shards=2)
+    prepare.prepare(annotations, str(tmp_path / "data"), options)
+    old = _names_and_labels(tmp_path / "data")
+    write_video(tmp_path / "videos" / "missing.mp4", frames=9)
+    write_video(tmp_path / "videos" / "new.mp4", frames=8)
+    more = [*annotations, Annotation("new.mp4", "jump", "train")]  # sorted before the others, and yet the last label
+    decoded = []
+    opened = shards.decode.open_video
+    monkeypatch.setattr(
+        shards.decode,
+        "open_video",
+        lambda path, **settings: decoded.append(os.path.basename(path)) or opened(path, **settings),
+    )
+    prepare.prepare(more, str(tmp_path / "larger"), options, earlier=earlier.read(str(tmp_path / "data")))
+
+    assert sorted(decoded) == ["damaged.mp4", "missing.mp4", "new.mp4"]
+    found = _names_and_labels(tmp_path / "larger")
+    added = {"new.mp4": (2, "jump", "train"), "missing.mp4": (0, "run", "test")}
+    assert found == {**old, **added}
+    assert json.loads((tmp_path / "larger" / "labels.json").read_text()) == ["run", "walk", "jump"]
+    manifest = json.loads((tmp_path / "larger" / "manifest.json").read_text())
+    assert manifest["splits"]["train"]["classes"] == {"jump": 1, "run": 2, "walk": 2}
+    assert manifest["splits"]["train"]["frames"] == 10 + 11 + 12 + 13 + 8
+    assert manifest["rejected"]["total"] == 1
+    for split, of_split in manifest["splits"].items():
+        paths = sorted((tmp_path / "larger").glob(f"{split}-*.tfrecord"))
+        assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == of_split["sha256_per_shard"]
+        assert len(of_split["videos_per_shard"]) == len(paths)
+    dataset = VideoDataset(str(tmp_path / "larger"), crop=16, train_jitter=(24, 24), test_short_side=24)
+    assert sum(count for _, count in dataset.shards(["train", "test"])) == 7
+    assert said[-1] == f"prepare: 7 videos of 3 classes in {tmp_path / 'larger'}, 2 more than in {tmp_path / 'data'}"
+
+    prepare.prepare(more, str(tmp_path / "larger"), options, earlier=earlier.read(str(tmp_path / "data")))
+    assert "is complete, reused" in said[-1]
+
+
+@pytest.mark.parametrize(
+    "change, options, message",
+    [
+        (lambda a: a[:4], {}, "expected videos that are not in '.*data' yet, found none"),
+        (
+            lambda a: [Annotation("0.mp4", "run", "test"), Annotation("new.mp4", "run", "train")],
+            {},
+            "found '0.mp4' as 'run' in test, there as 'run' in train",
+        ),
+        (lambda a: [Annotation("new.mp4", "run", "train")], {"short_side": 32}, "expected --short_side=24, as in"),
+        (lambda a: [Annotation("0.mp4", "run", "train")], {"videos": "/elsewhere"}, "expected new names for videos of"),
+    ],
+)
+def test_what_does_not_go_with_the_records_is_not_added(tmp_path, videos, change, options, message):
+    folder, annotations = videos
+    prepare.prepare(annotations, str(tmp_path / "data"), prepare.Options(folder, short_side=24))
+    options = prepare.Options(**{"videos": folder, "short_side": 24, **options})
+    with pytest.raises(UserError, match=message):
+        prepare.prepare(
+            change(annotations), str(tmp_path / "larger"), options, earlier=earlier.read(str(tmp_path / "data"))
+        )
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("larger")]
+
+
+def test_records_that_have_changed_are_not_added_to(tmp_path, videos, write_video):
+    folder, annotations = videos
+    options = prepare.Options(folder, short_side=24)
+    prepare.prepare(annotations, str(tmp_path / "data"), options)
+    before = earlier.read(str(tmp_path / "data"))
+    with open(tmp_path / "data" / "train-00000-of-00001.tfrecord", "ab") as file:
+        file.write(b"more")
+    write_video(tmp_path / "videos" / "new.mp4", frames=8)
+    new = [Annotation("new.mp4", "run", "train")]
+    with pytest.raises(UserError, match="expected the records that manifest.json describes, found others in"):
+        prepare.prepare(new, str(tmp_path / "larger"), options, earlier=before)
+    assert not (tmp_path / "larger").exists()
+    with pytest.raises(UserError, match="expected prepared records, found no manifest.json in"):
+        earlier.read(str(tmp_path))
+
+
+def test_drawn_splits_stand_when_videos_are_added():
+    videos, group_of = [(f"film{n // 2}_{n}.mp4", "a") for n in range(60)], annotation_files.group_by(r"(film\d+)_")
+    held = annotation_files.hold_out(videos[:19], 0, group_of)  # one more of the tenth film comes later
+    after = annotation_files.hold_out(videos, 0, group_of, held)
+    assert set(held) < set(after) and len(after) == 60
+    of_groups = {}
+    for annotation in after:
+        assert of_groups.setdefault(group_of(annotation.path), annotation.split) == annotation.split
+    assert [sum(a.split == split for a in after) for split in ("validation", "test")] == [6, 6]

@@ -35,6 +35,7 @@ def test_each_video_counts_once(dataset, brightness, batch_size):
     # "dark": one of two right, "light": one of one.
     assert result["top1"] == pytest.approx(2 / 3)
     assert result["top5"] == 1
+    assert result["top1_interval"] == pytest.approx([0.2077, 0.9385], abs=1e-4)
     assert result["mean_class_accuracy"] == 0.75
     # All three are called with the probability 1 / (1 + e^-10), nearly 1; two of three rightly.
     assert result["calibration_error"] == pytest.approx(1 / (1 + np.exp(-10)) - 2 / 3, abs=1e-6)

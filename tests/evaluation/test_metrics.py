@@ -8,6 +8,7 @@ from tsnet_tf.evaluation.metrics import (
     VideoScores,
     calibration_error,
     confusion_matrix,
+    interval,
     mean_class_accuracy,
     per_class,
     top_k_accuracy,
@@ -49,11 +50,21 @@ def test_per_class_table():
     # Class a: 3 of 5 right, the others called b (once) and c (once; the first of equals is named); called so: 4.
     # Class b: no videos, called so once. Class c: its one video is called a. Class d: neither.
     rows = per_class(np.array([[3, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]), ["a", "b", "c", "d"])
+    intervals = [row.pop("accuracy_interval") for row in rows]
+    assert intervals == [interval(3 / 5, 5), None, interval(0, 1)]
     assert rows == [
         {"label": "a", "videos": 5, "accuracy": 0.6, "precision": 0.75, "confused_with": "b"},
         {"label": "b", "videos": 0, "accuracy": None, "precision": 0.0, "confused_with": None},
         {"label": "c", "videos": 1, "accuracy": 0.0, "precision": 0.0, "confused_with": "a"},
     ]
+
+
+@pytest.mark.parametrize(
+    "right, videos, expected", [(0.5, 2, (0.0945, 0.9055)), (1, 10, (0.7225, 1)), (0, 1, (0, 0.7935))]
+)
+def test_wilson_interval(share, videos, expected):
+    # z = 1.96; centre (p + z²/2n) / (1 + z²/n), half width z √(p(1 - p)/n + z²/4n²) / (1 + z²/n), worked out by hand.
+    assert interval(share, videos) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 6, 100])

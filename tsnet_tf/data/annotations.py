@@ -107,7 +107,10 @@ def counts(annotations: Iterable[Annotation]) -> dict[str, dict[str, int]]:
 
 
 def hold_out(
-    videos: Iterable[tuple[str, str]], seed: int, group_of: Callable[[str], str] = lambda path: path
+    videos: Iterable[tuple[str, str]],
+    seed: int,
+    group_of: Callable[[str], str] = lambda path: path,
+    known: Sequence[Annotation] = (),
 ) -> list[Annotation]:
     """Draws which videos of each class are for validation and for test: a tenth each, at least one of three videos.
 
@@ -116,17 +119,27 @@ def hold_out(
       seed: draws them; a video's split does not depend on the order.
       group_of: path to what belongs together, such as the film that clips were cut from. A group is in one split; of
         groups that are larger than a tenth of a class, one that is no more than a third is held out.
+      known: videos whose splits stand, and so those of their groups.
 
     Returns:
-      Annotations sorted by path.
+      Annotations of ``videos``, sorted by path.
     """
+    splits = {annotation.path: annotation.split for annotation in known}
+    of_groups = {group_of(path): split for path, split in splits.items()}
+    videos = dict(videos)
     groups: dict[str, list[tuple[str, str]]] = {}
-    for path, label in videos:
-        groups.setdefault(group_of(path), []).append((path, label))
-    totals = collections.Counter(label for group in groups.values() for _, label in group)
+    for path, label in videos.items():
+        if path not in splits:
+            groups.setdefault(group_of(path), []).append((path, label))
+    new = (label for group in groups.values() for _, label in group)
+    totals = collections.Counter([*new, *(annotation.label for annotation in known)])
     wanted = {label: max(round(_SHARE_HELD_OUT * n), 1 if n >= 3 else 0) for label, n in totals.items()}
-    held = {split: collections.Counter() for split in SPLITS if split != "train"}
-    found = []
+    held = {
+        split: collections.Counter(annotation.label for annotation in known if annotation.split == split)
+        for split in SPLITS
+        if split != "train"
+    }
+    found = [Annotation(path, label, splits[path]) for path, label in videos.items() if path in splits]
     for group in sorted(groups, key=lambda group: stable_hash(seed, group)):
         own = collections.Counter(label for _, label in groups[group])
 
@@ -136,7 +149,7 @@ def hold_out(
                 for label, n in own.items()
             )
 
-        split = next(filter(has_room, held), "train")
+        split = of_groups.get(group) or next(filter(has_room, held), "train")
         held.get(split, collections.Counter()).update(own)
         found += [Annotation(path, label, split) for path, label in groups[group]]
     return sorted(found)

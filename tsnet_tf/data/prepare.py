@@ -8,12 +8,8 @@ folder, get the manifest last. A run that was stopped goes on with the shards th
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import csv
 import dataclasses
-import importlib.metadata
-import io
 import json
 import multiprocessing
 import os
@@ -22,14 +18,13 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
-import av
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tsnet_tf import atomic, console, filesystems
+from tsnet_tf.data import manifest
 from tsnet_tf.data.annotations import (
-    SPLITS,
     Annotation,
     check_files,
     counts,
@@ -39,15 +34,14 @@ from tsnet_tf.data.annotations import (
     stable_hash,
 )
 from tsnet_tf.data.decode import Limits
+from tsnet_tf.data.earlier import Earlier
 from tsnet_tf.data.labels import check_distinct, check_trained
-from tsnet_tf.data.shards import MISSING, Report, Shard, location_of, plan_shards, read_report, write_shard
+from tsnet_tf.data.shards import MISSING, Shard, location_of, plan_shards, read_report, write_shard
+from tsnet_tf.data.video_dataset import MANIFEST
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
-MANIFEST = "manifest.json"
-REJECTS = "rejects.csv"
 _PLAN = "plan.json"  # in an unfinished output only
-_FORMAT = "tsnet_tf records 3"  # count up whenever the same input gives other records
 _POLL_SECONDS = 0.5
 
 
@@ -81,6 +75,7 @@ def prepare(
     *,
     labels: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    earlier: Earlier | None = None,
     beam_options: str = "",
 ) -> None:
     """Writes the records to ``output``, or leaves them alone when they are there already.
@@ -91,11 +86,12 @@ def prepare(
       options: content of the records.
       labels: the label map, when it is given beforehand; else all labels that occur, sorted.
       classes: the only classes to prepare, and the label map; None for all.
+      earlier: records that the videos are added to; ``output`` gets copies of theirs.
       beam_options: Beam's own flags, such as "--runner=FlinkRunner --flink_master=host:8081".
 
     Raises:
       UserError: a label is not in ``labels`` or looks like another one, a class is not in the annotations, a video is
-        there twice, ``output`` holds something else, or no video is usable.
+        there twice, ``output`` holds something else, no video is usable, or they do not go with ``earlier``.
     """
     output = output.rstrip("/")
     filesystems.load_for(output, options.videos, *(annotation.path for annotation in annotations))
@@ -103,18 +99,29 @@ def prepare(
         classes = draw_classes(annotations, options.random_classes, options.class_seed)
     if classes is not None:
         annotations = of_classes(annotations, classes)
+    every, before = annotations, earlier.manifest if earlier else {"splits": {}}
+    if earlier:
+        _check_alike(options, earlier)
+        annotations = earlier.additions(annotations, options.videos)
+        every = [*earlier.annotations.values(), *annotations]
+        given, labels = labels is not None, labels or label_map(annotations)
+        labels = earlier.labels(labels, given)
     labels = label_map(annotations, labels or classes)
     check_distinct(labels)
     check_files(annotations, lambda path: location_of(options.videos, path))
-    check_trained(labels, counts(annotations))
+    check_trained(labels, counts(every))
     plan = plan_shards(annotations, options.shards)
     rows = sorted(map(dataclasses.astuple, annotations))
-    fingerprint = stable_hash(_FORMAT, json.dumps([dataclasses.asdict(options), labels, rows]))
+    parts = [manifest.FORMAT, json.dumps([dataclasses.asdict(options), labels, rows])]
+    fingerprint = stable_hash(*parts, *([before["fingerprint"]] if earlier else []))
     if _is_complete(output, fingerprint, options.videos):
         return
     # Records are read as they are from the folder's real name on object stores, where a rename copies every byte.
     folder = output if "://" in output else f"{os.path.realpath(output)}.partial"
     _start_or_resume(folder, fingerprint)
+    if earlier:
+        plan = earlier.renumbered(plan)
+        earlier.copy_to(folder, plan)
     with _watched(folder, plan):
         _run_pipeline(plan, folder, options, labels, beam_options)
     reports = [read_report(folder, shard) for shard in plan]
@@ -127,22 +134,30 @@ def prepare(
             f"expected at least one usable video in '{options.videos}', found none among {len(rejects)}; "
             f"the first: '{path}' {reason}"
         )
-    _write_rejects(os.path.join(folder, REJECTS), rejects)
+    if earlier:  # what was left out then and is not annotated now
+        again = {annotation.path for annotation in annotations}
+        rejects = sorted(rejects + [row for row in manifest.read_rejects(earlier.folder) if row[0] not in again])
+    manifest.write_rejects(folder, rejects)
     atomic.write_json(os.path.join(folder, LABELS), labels)
     for name in tf.io.gfile.listdir(folder):
         if name.endswith((".report.json", ".tmp")):  # the second of workers that were killed
             tf.io.gfile.remove(os.path.join(folder, name))
-    manifest = _manifest(plan, reports, rejects, labels, options, fingerprint)
-    atomic.write_json(os.path.join(folder, MANIFEST), manifest)
+    splits = manifest.splits(plan, reports, before["splits"])
+    described = manifest.make(splits, rejects, labels, dataclasses.asdict(options), fingerprint)
+    atomic.write_json(os.path.join(folder, MANIFEST), described)
     tf.io.gfile.remove(os.path.join(folder, _PLAN))
     if folder != output:
         os.replace(folder, os.path.realpath(output))
-    console.say(f"prepare: {videos} videos of {len(labels)} classes in {output}")
+    added = f", {videos} more than in {earlier.folder}" if earlier else ""
+    total = sum(of_split["videos"] for of_split in splits.values())
+    console.say(f"prepare: {total} videos of {len(labels)} classes in {output}{added}")
     if rejects:
-        trained = counts(annotations)["train"]
-        written = {split: of_split["classes"] for split, of_split in manifest["splits"].items()}
+        trained = counts(every)["train"]
+        written = {split: of_split["classes"] for split, of_split in splits.items()}
         check_trained([label for label in labels if label in trained], written, " that can be used")
-        console.warn(f"{len(rejects)} of {len(annotations)} videos left out, see {os.path.join(output, REJECTS)}")
+        console.warn(
+            f"{len(rejects)} of {total + len(rejects)} videos left out, see {os.path.join(output, manifest.REJECTS)}"
+        )
 
 
 class _WriteShard(beam.DoFn):
@@ -221,22 +236,30 @@ def _watched(folder: str, plan: Sequence[Shard]) -> Iterator[None]:
             look()
 
 
+def _check_alike(options: Options, earlier: Earlier) -> None:
+    there = earlier.manifest["options"]
+    for name in ("short_side", "jpeg_quality"):
+        if there[name] != getattr(options, name):
+            raise UserError(
+                f"--add_to: expected --{name}={there[name]}, as in '{earlier.folder}', found {getattr(options, name)}"
+            )
+
+
 def _is_complete(output: str, fingerprint: str, videos: str) -> bool:
     manifest_path = os.path.join(output, MANIFEST)
     if not tf.io.gfile.exists(manifest_path):
         _check_new(output)
         return False
-    manifest = _read_json(manifest_path)
-    if manifest.get("fingerprint") != fingerprint:
+    described = _read_json(manifest_path)
+    if described.get("fingerprint") != fingerprint:
         raise UserError(
             f"--output: expected a new folder or records of the same annotations and options, found in '{output}' "
-            f"records of {manifest.get('options')}; delete it or choose another folder"
+            f"records of {described.get('options')}; delete it or choose another folder"
         )
-    rejected = manifest["rejected"]["total"]
-    rejects = os.path.join(output, REJECTS)
+    rejected = described["rejected"]["total"]
+    rejects = os.path.join(output, manifest.REJECTS)
     left_out = f" ({rejected} left out, see {rejects})" if rejected else ""
-    with tf.io.gfile.GFile(rejects) as file:
-        missing = [row["path"] for row in csv.DictReader(file) if row["reason"] == MISSING]
+    missing = [path for path, *_, reason in manifest.read_rejects(output) if reason == MISSING]
     found = [path for path in missing if tf.io.gfile.exists(location_of(videos, path))]
     if found:
         raise UserError(
@@ -285,49 +308,3 @@ def _read_json(path: str) -> dict:
             return json.load(file)
         except ValueError as error:
             raise UserError(f"--output: expected a JSON file, found in '{path}': {error}") from error
-
-
-def _manifest(
-    plan: Sequence[Shard],
-    reports: Sequence[Report],
-    rejects: Sequence[Sequence[str]],
-    labels: Sequence[str],
-    options: Options,
-    fingerprint: str,
-) -> dict:
-    splits = {}
-    for split in SPLITS:
-        of_split = [report for shard, report in zip(plan, reports, strict=False) if shard.split == split]
-        if not of_split:
-            continue
-        classes = collections.Counter()
-        for report in of_split:
-            classes.update(report.classes)
-        splits[split] = {
-            "videos": sum(classes.values()),
-            "frames": sum(report.frames for report in of_split),
-            "bytes": sum(report.bytes for report in of_split),
-            "videos_per_shard": [report.videos for report in of_split],
-            "sha256_per_shard": [report.sha256 for report in of_split],
-            "classes": dict(sorted(classes.items())),
-        }
-    rejected = {split: collections.Counter(r[1] for r in rejects if r[2] == split) for split in SPLITS}
-    versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "av", "apache-beam")}
-    versions["libavcodec"] = ".".join(map(str, av.library_versions["libavcodec"]))
-    return {
-        "format": _FORMAT,
-        "fingerprint": fingerprint,
-        "labels": list(labels),
-        "splits": splits,
-        "rejected": {"total": len(rejects), **{split: dict(sorted(rejected[split].items())) for split in SPLITS}},
-        "options": dataclasses.asdict(options),
-        "versions": versions,
-    }
-
-
-def _write_rejects(path: str, rejects: Sequence[Sequence[str]]) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["path", "label", "split", "reason"])
-    rows.writerows(rejects)
-    atomic.write_text(path, text.getvalue())

@@ -82,6 +82,14 @@ def name_of(serialized: bytes) -> str:
     return context[MEDIA_ID].numpy().decode(errors="replace")
 
 
+def label_of(serialized: bytes) -> int:
+    """The index of a record's label."""
+    context, _ = tf.io.parse_single_sequence_example(
+        serialized, context_features={LABEL_INDEX: tf.io.FixedLenFeature((), tf.int64)}
+    )
+    return int(context[LABEL_INDEX])
+
+
 def fault(serialized: bytes, classes: int, *, decode_frames: bool = True) -> str | None:
     """Returns what is wrong with a record, in words that follow "found"; None if nothing is.
 

@@ -195,14 +195,16 @@ def score_predictions(predicted: Predictions, genotype: Space, dataset: VideoDat
     Returns:
       ``split``, ``views``, ``videos`` (their number), ``views_per_video``, ``short_side`` and ``crop`` (pixels),
       ``gmacs_per_view`` and ``gmacs_per_video``, ``top1``, ``top5``, ``mean_class_accuracy`` and ``calibration_error``
-      (0 to 1), ``per_class`` (see `tsnet_tf.evaluation.metrics.per_class`), ``confusion`` (number of videos, rows are
-      true classes, columns predicted ones) and ``labels``.
+      (0 to 1), ``top1_interval`` and ``top5_interval`` (`tsnet_tf.evaluation.metrics.interval`), ``per_class`` (see
+      `tsnet_tf.evaluation.metrics.per_class`), ``confusion`` (number of videos, rows are true classes, columns
+      predicted ones) and ``labels``.
     """
     chosen = protocol.named(views)
     crop = chosen.crop(dataset.crop, dataset.test_short_side)
     gmacs = complexity(genotype, crop).gmacs
     means, truth, classes = predicted.probabilities, predicted.labels, predicted.classes
     confusion = metrics.confusion_matrix(means.argmax(axis=1), truth, len(classes))
+    top1, top5 = (metrics.top_k_accuracy(means, truth, k) for k in (1, 5))
     return {
         "split": split,
         "views": chosen.name,
@@ -212,8 +214,10 @@ def score_predictions(predicted: Predictions, genotype: Space, dataset: VideoDat
         "crop": crop,
         "gmacs_per_view": gmacs,
         "gmacs_per_video": gmacs * chosen.views,
-        "top1": metrics.top_k_accuracy(means, truth, 1),
-        "top5": metrics.top_k_accuracy(means, truth, 5),
+        "top1": top1,
+        "top1_interval": metrics.interval(top1, len(truth)),
+        "top5": top5,
+        "top5_interval": metrics.interval(top5, len(truth)),
         "mean_class_accuracy": metrics.mean_class_accuracy(confusion),
         "calibration_error": metrics.calibration_error(means, truth),
         "per_class": metrics.per_class(confusion, classes),
@@ -260,14 +264,17 @@ def check_labels(labels: Sequence[str], dataset: VideoDataset) -> None:
 
 def show(result: dict) -> None:
     """Shows what `evaluation` returned: the figures, and the classes that are recognised worst."""
+    accuracies = [_with_interval(result[name], result[f"{name}_interval"]) for name in ("top1", "top5")]
+    others = [f"{100 * result[name]:.1f}" for name in ("mean_class_accuracy", "calibration_error")]
     console.table(
         f"{result['split']}: {result['videos']} videos x {result['views_per_video']} views of {result['crop']} pixels, "
-        f"{result['seconds']:.0f} s",
+        f"{result['seconds']:.0f} s; in brackets the {metrics.CONFIDENCE:.0%} interval over videos",
         ["views", "top-1 %", "top-5 %", "mean class %", "calibration error %", "GMACs/view", "GMACs/video"],
         [
             [
                 result["views"],
-                *(f"{100 * result[name]:.1f}" for name in ("top1", "top5", "mean_class_accuracy", "calibration_error")),
+                *accuracies,
+                *others,
                 f"{result['gmacs_per_view']:.3g}",
                 f"{result['gmacs_per_video']:.3g}",
             ]
@@ -285,13 +292,18 @@ def show(result: dict) -> None:
             [
                 row["label"],
                 row["videos"],
-                f"{100 * row['accuracy']:.1f}",
+                _with_interval(row["accuracy"], row["accuracy_interval"]),
                 "-" if row["precision"] is None else f"{100 * row['precision']:.1f}",
                 row["confused_with"],
             ]
             for row in shown
         ],
     )
+
+
+def _with_interval(share: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * share:.1f} ({100 * low:.0f}\u2013{100 * high:.0f})"
 
 
 def _tell(found: videos.Videos, split: str) -> None:

@@ -1,10 +1,12 @@
 """Video-level metrics: views are averaged first, then each video counts once."""
 
 import numpy as np
+from scipy import stats
 
 from tsnet_tf.errors import NotFinite
 
 CALIBRATION_BINS = 15
+CONFIDENCE = 0.95
 
 
 def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
@@ -17,6 +19,20 @@ def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     """
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return float((ranked == labels[:, None]).any(axis=1).mean())
+
+
+def interval(share: float, videos: int) -> list[float]:
+    """Wilson's score interval of a share, ``[low, high]`` from 0 to 1: what other videos of the same kind might give.
+
+    It is about the videos alone: another training of the same model differs by more (Wilson, "Probable Inference, the
+    Law of Succession, and Statistical Inference", 1927).
+
+    Args:
+      share: of the videos, such as the accuracy.
+      videos: their number, above 0.
+    """
+    bounds = stats.binomtest(round(share * videos), videos).proportion_ci(CONFIDENCE, method="wilson")
+    return [float(bounds.low), float(bounds.high)]
 
 
 def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -59,9 +75,10 @@ def per_class(confusion: np.ndarray, classes: list[str]) -> list[dict]:
       classes: their names.
 
     Returns:
-      ``label``; ``videos`` (their number); ``accuracy``, the share of them that is recognised, and ``precision``, the
-      share of the videos called so that are (0 to 1, None if there are none); ``confused_with``, the class that most of
-      those not recognised are taken for, None if there are none.
+      ``label``; ``videos`` (their number); ``accuracy``, the share of them that is recognised, with its
+      ``accuracy_interval`` (`interval`), and ``precision``, the share of the videos called so that are (0 to 1, None if
+      there are none); ``confused_with``, the class that most of those not recognised are taken for, None if there are
+      none.
     """
     rows = []
     for index, label in enumerate(classes):
@@ -76,6 +93,7 @@ def per_class(confusion: np.ndarray, classes: list[str]) -> list[dict]:
                     "label": label,
                     "videos": videos,
                     "accuracy": right / videos if videos else None,
+                    "accuracy_interval": interval(right / videos, videos) if videos else None,
                     "precision": right / called if called else None,
                     "confused_with": classes[int(wrong.argmax())] if wrong.any() else None,
                 }

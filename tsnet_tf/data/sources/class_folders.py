@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -16,7 +16,13 @@ from tsnet_tf.errors import UserError
 FLAG = "--class_folders"
 
 
-def read(folder: str, *, split_seed: int, group_of: Callable[[str], str] = lambda path: path) -> list[Annotation]:
+def read(
+    folder: str,
+    *,
+    split_seed: int,
+    group_of: Callable[[str], str] = lambda path: path,
+    known: Sequence[Annotation] = (),
+) -> list[Annotation]:
     """Takes the label of a video from the folder it is in.
 
     Either ``folder/<split>/<class>/<video>``, or ``folder/<class>/<video>``, of which some are held out (`hold_out`).
@@ -50,7 +56,7 @@ def read(folder: str, *, split_seed: int, group_of: Callable[[str], str] = lambd
     labels = {name: spelled(name, FLAG, f"'{folder}'") for name in {path[-2] for path in found}}
     if of_splits:
         return sorted(Annotation("/".join(path), labels[path[1]], SPLIT_NAMES[path[0]]) for path in found)
-    return hold_out((("/".join(path), labels[path[0]]) for path in found), split_seed, group_of)
+    return hold_out((("/".join(path), labels[path[0]]) for path in found), split_seed, group_of, known)
 
 
 def _without(folder: str, classes: set[tuple[str, ...]], have_splits: bool) -> list[str]:

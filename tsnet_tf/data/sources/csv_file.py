@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tsnet_tf import console
 from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text
@@ -15,7 +15,13 @@ FLAG = "--annotations"
 COLUMNS = ("path", "label")
 
 
-def read(path: str, *, split_seed: int, group_of: Callable[[str], str] = lambda path: path) -> list[Annotation]:
+def read(
+    path: str,
+    *,
+    split_seed: int,
+    group_of: Callable[[str], str] = lambda path: path,
+    known: Sequence[Annotation] = (),
+) -> list[Annotation]:
     """Reads a CSV file with the columns path, label and split; other columns are left alone.
 
     Without the column split, some videos are held out (`hold_out`); those with the same entry in a column group stay
@@ -47,7 +53,8 @@ def read(path: str, *, split_seed: int, group_of: Callable[[str], str] = lambda 
         if unknown:
             console.warn(f"{', '.join(sorted(unknown))}: a negative number is taken for a class like the others")
         groups = {path: row.get("group") or group_of(path) for path, row in rows.items()}
-        return hold_out(((row["path"], row["label"]) for row in rows.values()), split_seed, groups.__getitem__)
+        videos = ((row["path"], row["label"]) for row in rows.values())
+        return hold_out(videos, split_seed, lambda path: groups.get(path) or group_of(path), known)
     unknown -= {row["label"] for row in rows.values() if row["split"] == "train"}
     found = [Annotation(row["path"], row["label"], row["split"]) for row in rows.values()]
     left = [annotation for annotation in found if annotation.label not in unknown]
