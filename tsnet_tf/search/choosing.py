@@ -104,7 +104,8 @@ def _evolved(task: Task, budget: BudgetedDistribution) -> np.ndarray:
             return float(measure(tf.constant(architecture), *next(batches))[0])
 
         first = selection.random_within(budget, min(evolution.POPULATION, own.evolution), own.seed)
-        return evolution.evolve(budget, score, first, own.evolution, own.refine, own.seed)
+        competing = max(2, len(first) // 4)
+        return evolution.evolve(budget, score, first, own.evolution, own.refine, own.seed, competing)
 
 
 def _tried(task: Task, budget: BudgetedDistribution, best: list[list[int]]) -> list[list[int]]:
@@ -129,7 +130,8 @@ def _tried(task: Task, budget: BudgetedDistribution, best: list[list[int]]) -> l
             bar.advance()
             return measured[tuple(architecture)]
 
-        return evolution.evolve(budget, score, first, own.trials, own.trials, own.seed).tolist()
+        # So few trials are spent near the best.
+        return evolution.evolve(budget, score, first, own.trials, own.trials, own.seed, len(first) // 2).tolist()
 
 
 def _trials(task: Task, steps: int) -> Callable[[Sequence[int]], float]:

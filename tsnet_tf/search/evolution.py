@@ -8,11 +8,12 @@ import collections
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from tsnet_tf.search.budget import BudgetedDistribution
 
 POPULATION = 32
-PART_COMPETING = 4  # one of so many
+_CHANGE = -4.0  # log-odds of a choice that a child has otherwise than its parent, beside the one that it must
 
 
 def evolve(
@@ -22,6 +23,7 @@ def evolve(
     evaluations: int,
     count: int,
     seed: int,
+    competing: int,
 ) -> np.ndarray:
     """The ``count`` best of all architectures that were scored, the best one first, ``[count, choices]``.
 
@@ -32,16 +34,16 @@ def evolve(
       evaluations: calls of ``score``, no fewer than there are members.
       count: architectures wanted; no more than ``evaluations``, and fewer where fewer different ones were scored.
       seed: of the children.
+      competing: members of which the best has a child.
     """
     draw = np.random.default_rng(seed)
-    sizes = [len(choice.values) for choice in budget.distribution.choices]
     population = collections.deque((score(one), tuple(one)) for one in first.tolist())
-    competing = max(2, len(population) // PART_COMPETING)
+    competing = min(competing, len(population))
     scored = {architecture: value for value, architecture in population}
     for _ in range(evaluations - len(first)):
-        competitors = draw.choice(len(population), min(competing, len(population)), replace=False)
+        competitors = draw.choice(len(population), competing, replace=False)
         _, parent = max(population[index] for index in competitors)
-        child = tuple(_child(parent, sizes, budget, draw).tolist())
+        child = tuple(_child(parent, budget, draw).tolist())
         population.append((score(child), child))
         population.popleft()
         scored[child] = population[-1][0]
@@ -49,13 +51,21 @@ def evolve(
     return np.array(best, np.int32)
 
 
-def _child(parent: tuple[int, ...], sizes: list[int], budget: BudgetedDistribution, draw) -> np.ndarray:
-    """The parent with one choice changed and, where the budget asks for it, more: until it is kept to again."""
-    child = np.array(parent, np.int32)
+def _child(parent: tuple[int, ...], budget: BudgetedDistribution, draw: np.random.Generator) -> np.ndarray:
+    """The parent with one choice changed, and as few others as the budget asks for.
+
+    At equal cost one change alone rarely fits. So the child is drawn within the budget from a distribution that has its
+    mode at the parent.
+    """
+    shape = budget.distribution.shape
+    logits = np.full(shape, _CHANGE, np.float32)
+    logits[np.arange(shape[0]), parent] = 0.0
+    rows = [row for row, choice in enumerate(budget.distribution.choices) if len(choice.values) > 1]
     while True:
-        row = draw.choice([row for row, size in enumerate(sizes) if size > 1])
-        child[row] = (child[row] + draw.integers(1, sizes[row])) % sizes[row]
-        if budget.least <= float(budget.costs.of(child[None])[0]) <= budget.most:
+        changed = logits.copy()
+        row = draw.choice(rows)
+        changed[row, parent[row]] = 10 * _CHANGE
+        child = budget.sample(tf.constant(changed), 1, draw.integers(2**31, size=2)).numpy()[0]
+        within = budget.least <= float(budget.costs.of(child[None])[0]) <= budget.most
+        if within and child[row] != parent[row]:
             return child
-        if draw.uniform() < 0.5:  # or go on from here: at equal cost, one choice alone rarely fits
-            child = np.array(parent, np.int32)
