@@ -21,17 +21,18 @@ SHARED |= {"configurables", "settings", "setting_mistakes", "reference"}
 MAY_IMPORT = {
     "space": set(),
     "data": set(),
-    "layers": {"space"},
+    "kernels": set(),
+    "layers": {"space", "kernels"},
     "models": {"space", "layers"},
     "study": {"space", "search", "models", "data", "training", "evaluation", "report"},
     "search": {"space", "layers", "models", "data", "training", "evaluation", "report"},
-    "training": {"space", "layers", "models", "data", "evaluation", "report"},
+    "training": {"space", "kernels", "layers", "models", "data", "evaluation", "report"},
     "evaluation": {"space", "layers", "models", "data"},
-    "benchmark": {"space", "layers", "models", "search", "training", "data", "export"},
-    "export": {"space", "layers", "models", "data", "evaluation"},
+    "benchmark": {"space", "kernels", "layers", "models", "search", "training", "data", "export"},
+    "export": {"space", "kernels", "layers", "models", "data", "evaluation"},
     "report": {"space", "evaluation"},
 }
-WITHOUT_GIN = {"space", "layers", "models", "report"}
+WITHOUT_GIN = {"space", "kernels", "layers", "models", "report"}
 GRAB_BAGS = {"utils", "util", "helpers", "helper", "common", "misc"}
 GIN_HEADER = {
     "its command, or what includes it": "python bin/|included by",
@@ -53,6 +54,10 @@ def imports_of(path):
 def room_of(path):
     parts = path.relative_to(PACKAGE).parts
     return parts[0] if len(parts) > 1 else None
+
+
+def room_of_any(path):
+    return room_of(path) if PACKAGE in path.parents else None
 
 
 def label(path):
@@ -86,6 +91,12 @@ def test_space_needs_the_standard_library_only(path):
 @pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) in WITHOUT_GIN], ids=label)
 def test_no_gin_in_core_rooms(path):
     assert not [name for name in imports_of(path) if name.split(".")[0] == "gin"]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES + BINARIES if room_of_any(p) != "kernels"], ids=label)
+def test_what_is_private_to_tensorflow_stays_in_the_kernels_room(path):
+    found = re.findall(r"tensorflow\.python|_pywrap|__internal__|_Mkl", path.read_text(encoding="utf-8"))
+    assert not found, f"{label(path)}: {found}"
 
 
 @pytest.mark.parametrize("path", MODULES + BINARIES, ids=label)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tsnet_tf.benchmark import depthwise, growth, machine, model_speed, pytorch, roofline
 from tsnet_tf.errors import UserError
-from tsnet_tf.layers.depthwise_conv3d import depthwise_conv3d
+from tsnet_tf.kernels.depthwise import depthwise_conv3d
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity

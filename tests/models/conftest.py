@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tsnet_tf.search.step  # noqa: F401 (registers what the gin files name)
-from tsnet_tf.layers import shared_trace
+from tsnet_tf.kernels import shared_trace
 from tsnet_tf.space import two_stream
 from tsnet_tf.space.table1 import table1
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.layers import shared_trace
+from tsnet_tf.kernels import shared_trace
 from tsnet_tf.models.inheritance import inherit, named_weights
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space.table1 import table1

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tsnet_tf.benchmark import pytorch
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, spread
-from tsnet_tf.layers.depthwise_conv3d import depthwise_conv3d
+from tsnet_tf.kernels.depthwise import depthwise_conv3d
 
 # Batch, frames, side, channels, temporal and spatial kernel: places of the searched models.
 SHAPES = ((2, 4, 20, 528, 3, 5), (2, 4, 20, 528, 1, 5), (2, 32, 20, 96, 3, 3), (2, 32, 40, 72, 5, 5))

@@ -16,15 +16,15 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager.polymorphic_function import compiler_ir
 
 import tsnet_tf
 from tsnet_tf import atomic, console
 from tsnet_tf.benchmark import search_step
 from tsnet_tf.benchmark.hlo_package import inputs
-from tsnet_tf.layers.depthwise_xla import Lowering, lowered_as
+from tsnet_tf.kernels import private
+from tsnet_tf.kernels.depthwise_xla import Lowering, lowered_as
 from tsnet_tf.layers.elastic import Execution
-from tsnet_tf.models.folding import fold, pairs
+from tsnet_tf.models.folding import fold, kernel_of, pairs
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity
@@ -161,8 +161,7 @@ class _Made:
 
     def hlo(self) -> bytes:
         specs = [tf.TensorSpec.from_tensor(tf.constant(value)) for value in self._arguments]
-        ir = compiler_ir.from_concrete_function(self._concrete, specs)
-        return ir(stage="hlo_serialized", platform_name="CPU")
+        return private.serialized_hlo(self._concrete, specs)
 
     def expected(self) -> list[np.ndarray]:
         """What TensorFlow's own kernels give. The variables are others afterwards."""
@@ -234,8 +233,13 @@ def _described(space: Space) -> dict:
         {"name": variable.path, "shape": list(variable.shape), **_range(variable)} for variable in model.weights
     ]
     found["folds"] = [
-        {"kernel": kernel.path, "norm": norm.gamma.path.removesuffix("/gamma"), "epsilon": norm.epsilon}
-        for kernel, norm in (pairs(model) if is_genotype(space) else ())
+        {
+            "kernel": kernel_of(conv).path,
+            "bias": kernel_of(conv).path.rsplit("/", 1)[0] + "/bias",
+            "norm": norm.gamma.path.removesuffix("/gamma"),
+            "epsilon": norm.epsilon,
+        }
+        for conv, norm in (pairs(model) if is_genotype(space) else ())
     ]
     return found
 

@@ -79,7 +79,7 @@ def copy_weights(ours: TwoStreamModel, theirs) -> None:
             _copy_norm(block.expand_norm, branch.norm_a)
             _assign(block.depthwise.depthwise_kernel, branch.conv_b.weight, _depthwise)
             _copy_norm(block.depthwise_norm, branch.norm_b[0])
-            if "squeeze_excite" in block.parts:
+            if block.squeeze_excite:
                 reduce, _, expand, _ = branch.norm_b[1].block
                 for layer, convolution in (
                     (block.squeeze_excite.reduce, reduce),
@@ -89,7 +89,7 @@ def copy_weights(ours: TwoStreamModel, theirs) -> None:
                     _assign(layer.bias, convolution.bias)
             _assign(block.project.kernel, branch.conv_c.weight, _pointwise)
             _copy_norm(block.project_norm, branch.norm_c)
-            if "shortcut" in block.parts:
+            if block.shortcut:
                 _assign(block.shortcut.kernel, other.branch1_conv.weight, _pointwise)
                 _copy_norm(block.shortcut_norm, other.branch1_norm)
     _assign(ours.heads[0].conv.kernel, head.pool.pre_conv.weight, _pointwise)

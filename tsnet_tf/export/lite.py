@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.layers import depthwise_kernels
+from tsnet_tf.kernels import plane
 
 
 def convert(
@@ -36,7 +36,7 @@ def convert(
     def predict(clip):
         return {"probabilities": tf.nn.softmax(tf.cast(model(clip, training=False), tf.float32))}
 
-    with depthwise_kernels.portable():
+    with plane.portable():
         traced = predict.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
     if precision != "float32":

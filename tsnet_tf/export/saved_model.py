@@ -34,7 +34,7 @@ from tsnet_tf import paths
 from tsnet_tf.data.sampling import SPANS, Sampling
 from tsnet_tf.errors import UserError
 from tsnet_tf.export import preprocessing
-from tsnet_tf.layers import depthwise_kernels
+from tsnet_tf.kernels import plane
 
 LABELS_FILE = "labels.txt"
 METADATA_FILE = "metadata.json"
@@ -92,7 +92,7 @@ def export(
         with tempfile.TemporaryDirectory() as assets:
             module = _serving_module(model, metadata, assets)
             signatures = {"serving_default": module.serve_frames, "jpeg": module.serve_jpeg}
-            with depthwise_kernels.portable():
+            with plane.portable():
                 tf.saved_model.save(module, temporary, signatures=signatures)
         for name, content in (extra or {}).items():
             tf.io.gfile.makedirs(os.path.join(temporary, EXTRA_FOLDER))

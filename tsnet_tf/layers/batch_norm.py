@@ -1,33 +1,25 @@
 """Batch normalisation with a sampled width."""
 
-from typing import Literal
-
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_statistics import normalise
-from tsnet_tf.layers.elastic import Execution, Size, sampled
-
-Statistics = Literal["batch", "moving", "folded"]
+from tsnet_tf.kernels.normalise import normalise
+from tsnet_tf.layers.elastic import ElasticLayer, Size, sampled
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(ElasticLayer):
     """Batch normalisation over all axes but the last.
 
     A supernet has no meaningful running statistics (they differ from architecture to architecture): there, those of the
-    batch are always used. In a model that is served, the scale can stand in the weights of the convolution before
-    (`tsnet_tf.models.folding`); an offset is all that is left here then, and it cannot be trained any more.
+    batch are always used. In a model that is served, scale and offset can stand in the convolution before
+    (`tsnet_tf.models.folding`); nothing is left to do here then, and nothing to be trained.
 
     Args:
       channels: largest number of channels.
       epsilon: added to the variance.
       momentum: weight of the old running statistics in each update (Keras's sense).
       gamma: initial scale; 0 makes a residual branch start as the identity.
-      statistics: "batch", always those of the batch; "moving", running ones are kept and used outside training;
-        "folded", none.
-      synchronized: whether replicas share their statistics. Off, each replica uses its own part of the batch.
-      execution: "slice" or "mask" (see `elastic`).
 
     Call arguments:
       x: ``[n, h, w, c]``.
@@ -35,26 +27,15 @@ class BatchNorm(keras.layers.Layer):
       training: use the batch's statistics and update the running ones, if they are kept.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        epsilon: float = 1e-5,
-        momentum: float = 0.9,
-        gamma: float = 1.0,
-        statistics: Statistics = "moving",
-        synchronized: bool = False,
-        execution: Execution = "slice",
-        **kwargs,
-    ):
+    def __init__(self, channels: int, epsilon: float = 1e-5, momentum: float = 0.9, gamma: float = 1.0, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.epsilon, self.momentum = channels, epsilon, momentum
-        self.statistics, self.synchronized, self.execution = statistics, synchronized, execution
         # Float32 whatever the features are.
         settings = {"shape": (channels,), "dtype": "float32", "autocast": False}
-        if statistics != "folded":
+        if not self.folded:
             self.gamma = self.add_weight(name="gamma", initializer=keras.initializers.Constant(gamma), **settings)
-        self.beta = self.add_weight(name="beta", initializer="zeros", **settings)
-        if statistics == "moving":
+            self.beta = self.add_weight(name="beta", initializer="zeros", **settings)
+        if self.statistics == "moving":
             # Every replica has its own, and their mean is taken when it is asked for: not in every step.
             settings |= {"trainable": False, "aggregation": "mean", "synchronization": "on_read"}
             with keras.name_scope(self.name, caller=self):
@@ -62,38 +43,25 @@ class BatchNorm(keras.layers.Layer):
                 self.moving_variance = keras.Variable(name="moving_variance", initializer="ones", **settings)
 
     def call(self, x: tf.Tensor, channels: Size, training: bool = False) -> tf.Tensor:
-        return self.compute(x, self.values(), channels, training)
-
-    def values(self) -> list[tf.Tensor]:
-        """Offset and, if it is not folded, scale, float32."""
-        weights = [self.beta] if self.statistics == "folded" else [self.beta, self.gamma]
-        return [tf.convert_to_tensor(weight) for weight in weights]
-
-    def compute(self, x: tf.Tensor, values: list[tf.Tensor], channels: Size, training: bool = False) -> tf.Tensor:
-        """The output, with the `values` of this layer or, without running statistics, of another."""
-        if self.statistics == "folded":
-            return tf.nn.bias_add(x, tf.cast(self.offset(values, channels), x.dtype))
-        beta, gamma = (sampled(self.execution, value, [channels]) for value in values)
+        if self.folded:
+            return x
+        gamma, beta = (sampled(self.execution, weight, [channels]) for weight in (self.gamma, self.beta))
         if self.statistics == "moving" and not training:
-            moving = (tf.convert_to_tensor(value) for value in (self.moving_mean, self.moving_variance))
+            moving = (self.moving_mean, self.moving_variance)
             mean, variance = (sampled(self.execution, value, [channels]) for value in moving)
             scale = gamma * tf.math.rsqrt(variance + self.epsilon)
             offset = beta - mean * scale
-            y = x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
-        elif self.synchronized and _replicas() > 1:
+            return x * tf.cast(scale, x.dtype) + tf.cast(offset, x.dtype)
+        if self.synchronized and _replicas() > 1:
             y, mean, variance = self._normalise_together(x, gamma, beta)
         else:
             y, mean, variance = normalise(x, gamma, beta, self.epsilon)
-        if self.statistics == "moving" and training:
+        if self.statistics == "moving":
             for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 # What is not finite would stay for good, also where the update of the weights is left out.
                 value = tf.where(tf.math.is_finite(value), value, moving)
                 moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return y
-
-    def offset(self, values: list[tf.Tensor], channels: Size) -> tf.Tensor | None:
-        """All that is left to do where the scale is folded, which the convolution before can do by the way; or None."""
-        return sampled(self.execution, values[0], [channels]) if self.statistics == "folded" else None
 
     def _normalise_together(self, x, gamma, beta):
         """Normalises with the mean and variance over the batches of all replicas."""

@@ -7,15 +7,61 @@ A sampled architecture takes the first channels of every weight and the centre o
 it. Features follow: where weights, scales, offsets and biases are zero, so is what they make.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
-from tsnet_tf.layers import placement
+from tsnet_tf.kernels import shared_trace
+from tsnet_tf.kernels.placement import on_host
 
 Size = int | tf.Tensor
 Execution = Literal["slice", "mask"]
+Statistics = Literal["batch", "moving", "folded"]
+
+
+class ElasticLayer(keras.layers.Layer):
+    """A layer with weights of the largest size, which is called with the sampled sizes.
+
+    Args:
+      execution: "slice" or "mask".
+      statistics: of batch normalisation: "batch", always those of the batch; "moving", running ones are kept and used
+        outside training; "folded", normalisation has gone into the convolutions, which have biases then.
+      synchronized: whether replicas share the batch's statistics. Off, each replica uses its own part of the batch.
+      stream: which stream the layer is in; "" for what belongs to several.
+
+    Attributes:
+      alike: what tells this layer's computation from that of others of its class, apart from weights; None where it is
+        not known, or not needed.
+    """
+
+    alike: Hashable = None
+
+    def __init__(
+        self,
+        *,
+        execution: Execution = "slice",
+        statistics: Statistics = "moving",
+        synchronized: bool = False,
+        stream: str = "",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.execution, self.statistics, self.synchronized, self.stream = execution, statistics, synchronized, stream
+        self.folded = statistics == "folded"
+
+    @property
+    def of_parts(self) -> dict:
+        """The settings that a layer hands on to those it is made of."""
+        return {"execution": self.execution, "statistics": self.statistics, "synchronized": self.synchronized}
+
+    def __call__(self, *args, **kwargs):
+        """As in Keras; in a supernet, layers that are `alike` share what is traced for one of them."""
+        if self.alike is None or self.statistics != "batch" or self.synchronized or self.execution != "slice":
+            return super().__call__(*args, **kwargs)  # masks are for XLA, which compiles every call for its own shapes
+        sizes = {name: value for name, value in kwargs.items() if name != "training"}
+        return shared_trace.call(self, super().__call__, (self.stream, self.alike), args, sizes)
 
 
 def cut(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ()) -> tf.Tensor:
@@ -49,10 +95,10 @@ def zero_outside(x: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[i
 
 
 def sampled(
-    execution: Execution, weight: tf.Tensor, sizes: Sequence[Size | None], centred: Sequence[int] = ()
+    execution: Execution, weight: tf.Tensor | keras.Variable, sizes: Sequence[Size | None], centred: Sequence[int] = ()
 ) -> tf.Tensor:
     """A weight as a sampled architecture uses it: `cut`, or with zeros (`zero_outside`), as the execution has it."""
-    return (cut if execution == "slice" else zero_outside)(weight, sizes, centred)
+    return (cut if execution == "slice" else zero_outside)(tf.convert_to_tensor(weight), sizes, centred)
 
 
 def zero_beyond(x: tf.Tensor, channels: Size) -> tf.Tensor:
@@ -64,8 +110,14 @@ def flag_times(flag: bool | tf.Tensor, size: Size) -> Size:
     """``size`` where ``flag`` is true, else 0: an operation that is off has size zero."""
     if isinstance(flag, bool):
         return size if flag else 0
-    with placement.on_host():
+    with on_host():
         return tf.cast(flag, tf.int32) * size
+
+
+def flag_not(flag: tf.Tensor) -> tf.Tensor:
+    """The opposite of a sampled flag."""
+    with on_host():
+        return tf.logical_not(flag)
 
 
 def add_prefix(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

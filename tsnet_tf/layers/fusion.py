@@ -11,14 +11,13 @@ in `OPERATIONS` below.
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
-from tsnet_tf.layers.elastic import Execution, Size, add_prefix, flag_times, sampled, zero_beyond
+from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.elastic import ElasticLayer, Size, add_prefix, flag_times, sampled, zero_beyond
 from tsnet_tf.layers.pointwise import product
-from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.space.pieces import FUSION_KERNEL
 
 
-class _Operation(keras.layers.Layer):
+class _Operation(ElasticLayer):
     """Dense features to sparse channels.
 
     Args:
@@ -35,29 +34,11 @@ class _Operation(keras.layers.Layer):
     Output shape: ``[frames / ratio * batch, h, w, sparse]``, zero if ``dense`` is 0.
     """
 
-    def __init__(
-        self,
-        frames: int,
-        ratio: int,
-        dense_channels: int,
-        sparse_channels: int,
-        statistics: Statistics = "moving",
-        synchronized: bool = False,
-        execution: Execution = "slice",
-        **kwargs,
-    ):
+    def __init__(self, frames: int, ratio: int, dense_channels: int, sparse_channels: int, **kwargs):
         super().__init__(**kwargs)
-        self.frames, self.ratio, self.execution = frames, ratio, execution
-        self._norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
+        self.frames, self.ratio = frames, ratio
         self._make_weights(dense_channels, sparse_channels)
         self.built = True
-
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
-        return self.compute(x, self.values(), dense, sparse, training)
-
-    def values(self) -> dict[str, tf.Tensor]:
-        """The weights."""
-        return {"kernel": tf.convert_to_tensor(self.kernel)}
 
     def _projection(self, *shape: int):
         # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
@@ -84,12 +65,12 @@ class _Operation(keras.layers.Layer):
         y = tf.reshape(stacked, tf.concat([[sparse_rows], tf.shape(stacked)[2:]], 0))
         return tf.ensure_shape(y, [None, None, None, len(offsets), x.shape[-1]])
 
-    def _contract(self, taps: tf.Tensor, kernel: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
+    def _contract(self, taps: tf.Tensor, kernel: keras.Variable, in_channels: Size, channels: Size) -> tf.Tensor:
         """``[n, h, w, taps, in_channels]`` times ``[taps, in_channels, channels]``: ``[n, h, w, channels]``."""
         kernel = sampled(self.execution, kernel, [None, in_channels, channels])
         inputs = taps.shape[3] * (in_channels if taps.shape[4] is None else taps.shape[4])
         flat = tf.reshape(taps, [*tf.unstack(tf.shape(taps)[:3]), inputs])
-        if self._norm["statistics"] == "folded":  # a convolution takes in the offset, activation and sum that follow
+        if self.folded:  # a convolution takes in the offset, activation and sum that follow
             return tf.nn.conv2d(flat, tf.reshape(kernel, [1, 1, inputs, kernel.shape[2]]), 1, "VALID")
         return product(flat, tf.reshape(kernel, [inputs, tf.shape(kernel)[2]]))
 
@@ -101,9 +82,9 @@ class TimeToChannel(_Operation):
     def _make_weights(self, dense_channels: int, sparse_channels: int):
         self.kernel = self._projection(self.ratio, dense_channels, sparse_channels)
 
-    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(self.ratio))
-        return self._contract(taps, values["kernel"], dense, sparse)
+        return self._contract(taps, self.kernel, dense, sparse)
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -113,9 +94,9 @@ class TimeStridedSampling(_Operation):
     def _make_weights(self, dense_channels: int, sparse_channels: int):
         self.kernel = self._projection(1, dense_channels, sparse_channels)
 
-    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(1))
-        return self._contract(taps, values["kernel"], dense, sparse)
+        return self._contract(taps, self.kernel, dense, sparse)
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -126,18 +107,17 @@ class TimeStridedConv(_Operation):
         self.temporal_kernel = self.add_weight(
             name="temporal_kernel", shape=(FUSION_KERNEL, dense_channels, 2 * dense_channels), initializer="he_normal"
         )
-        self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self._norm)
+        self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self.of_parts)
+        self.bias = self.add_weight(name="bias", shape=(2 * dense_channels,)) if self.folded else None
         self.kernel = self._projection(1, 2 * dense_channels, sparse_channels)
 
-    def values(self) -> dict:
-        temporal_kernel = tf.convert_to_tensor(self.temporal_kernel)
-        return {**super().values(), "temporal_kernel": temporal_kernel, "norm": self.norm.values()}
-
-    def compute(self, x: tf.Tensor, values: dict, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
         taps = self._frames_at(self._active(x, dense), range(-(FUSION_KERNEL // 2), FUSION_KERNEL // 2 + 1))
-        y = self._contract(taps, values["temporal_kernel"], dense, 2 * dense)
-        y = tf.nn.relu(self.norm.compute(y, values["norm"], 2 * dense, training))
-        return self._contract(y[:, :, :, None], values["kernel"], 2 * dense, sparse)
+        y = self._contract(taps, self.temporal_kernel, dense, 2 * dense)
+        if self.bias is not None:
+            y = tf.nn.bias_add(y, sampled(self.execution, self.bias, [2 * dense]))
+        y = tf.nn.relu(self.norm(y, channels=2 * dense, training=training))
+        return self._contract(y[:, :, :, None], self.kernel, 2 * dense, sparse)
 
 
 OPERATIONS = {
@@ -148,7 +128,7 @@ OPERATIONS = {
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
-class TSFusion(keras.layers.Layer):
+class TSFusion(ElasticLayer):
     """Adds the sampled fusion of the dense stream to the sparse stream.
 
     Args:
@@ -157,9 +137,6 @@ class TSFusion(keras.layers.Layer):
       dense_channels: largest number of dense channels.
       sparse_channels: largest number of sparse channels.
       candidates: names of the operations that can be sampled, "none" excluded.
-      statistics: see `BatchNorm`.
-      synchronized: see `BatchNorm`.
-      execution: "slice" or "mask" (see `elastic`).
 
     Call arguments:
       sparse: ``[frames / ratio * batch, h, w, sparse_channels]``, frames first.
@@ -178,26 +155,13 @@ class TSFusion(keras.layers.Layer):
         dense_channels: int,
         sparse_channels: int,
         candidates: tuple[str, ...],
-        statistics: Statistics = "moving",
-        synchronized: bool = False,
-        execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.shares_trace = shares_trace(execution, statistics, synchronized)
-        self.settings = (frames, ratio, *candidates)
+        self.alike = (frames, ratio, *candidates)
+        sizes = (frames, ratio, dense_channels, sparse_channels)
         self.operations = {
-            name: OPERATIONS[name](
-                frames,
-                ratio,
-                dense_channels,
-                sparse_channels,
-                statistics=statistics,
-                synchronized=synchronized,
-                execution=execution,
-                name=f"{self.name}_{name}",
-            )
-            for name in candidates
+            name: OPERATIONS[name](*sizes, name=f"{self.name}_{name}", **self.of_parts) for name in candidates
         }
         self.built = True
 
@@ -210,26 +174,12 @@ class TSFusion(keras.layers.Layer):
         chosen: dict[str, bool | tf.Tensor],
         training: bool = False,
     ) -> tf.Tensor:
-        values = {name: self.operations[name].values() for name in self.operations}
-        sizes = {"sparse_channels": sparse_channels, "dense_channels": dense_channels, "chosen": chosen}
-        if self.shares_trace:
-            return call_shared(self.compute, (self.settings, self.compute_dtype), (sparse, dense), values, sizes)
-        return self.compute((sparse, dense), values, **sizes, training=training)
-
-    def compute(
-        self,
-        x: tuple[tf.Tensor, tf.Tensor],
-        values: dict,
-        sparse_channels: Size,
-        dense_channels: Size,
-        chosen: dict[str, bool | tf.Tensor],
-        training: bool = False,
-    ) -> tf.Tensor:
-        """The output for (sparse, dense), with the values of this layer or of another with the same settings."""
-        sparse, dense = x
         for name, operation in self.operations.items():
             if chosen[name] is False:
                 continue
-            widths = (flag_times(chosen[name], channels) for channels in (dense_channels, sparse_channels))
-            sparse = add_prefix(sparse, operation.compute(dense, values[name], *widths, training))
+            widths = {
+                stream: flag_times(chosen[name], channels)
+                for stream, channels in (("dense", dense_channels), ("sparse", sparse_channels))
+            }
+            sparse = add_prefix(sparse, operation(dense, training=training, **widths))
         return sparse

@@ -3,18 +3,16 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers import placement
-from tsnet_tf.layers.batch_norm import BatchNorm, Statistics
+from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
-from tsnet_tf.layers.elastic import Execution, Size, fit_channels, flag_times, zero_beyond
+from tsnet_tf.layers.elastic import ElasticLayer, Size, fit_channels, flag_not, flag_times, zero_beyond
 from tsnet_tf.layers.pointwise import Pointwise
-from tsnet_tf.layers.shared_trace import call_shared, shares_trace
 from tsnet_tf.layers.squeeze_excite import SqueezeExcite
 from tsnet_tf.layers.swish import swish
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
-class MBConv3D(keras.layers.Layer):
+class MBConv3D(ElasticLayer):
     """Expand, depthwise t x k x k, squeeze-excite, project, add.
 
     1x1x1 expand, BN, ReLU; depthwise (the spatial stride is here), BN; squeeze-excite; Swish; 1x1x1 project, BN with
@@ -33,9 +31,6 @@ class MBConv3D(keras.layers.Layer):
       branch_gamma: how much of the branch there is at the start: 0 is the most stable over a long training (X3D), 1
         learns faster in a short one.
       may_change_width: whether the sampled input and output widths can differ.
-      statistics: see `BatchNorm`.
-      synchronized: see `BatchNorm`.
-      execution: "slice" or "mask" (see `elastic`).
 
     Call arguments:
       x: ``[frames * batch, h, w, in_channels]``, frames first.
@@ -57,34 +52,27 @@ class MBConv3D(keras.layers.Layer):
         stride: int = 1,
         branch_gamma: float = 0.0,
         may_change_width: bool = False,
-        statistics: Statistics = "moving",
-        synchronized: bool = False,
-        execution: Execution = "slice",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.stride, self.may_change_width, self.execution = stride, may_change_width, execution
-        self.shares_trace = shares_trace(execution, statistics, synchronized)
-        self.settings = (frames, stride, may_change_width, squeezed > 0)
-        self.parts = ["expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm"]
-        norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
-        pointwise = {"execution": execution, "inference": statistics == "folded"}
-        name = self.name
-        self.expand = Pointwise(in_channels, inner, name=f"{name}_expand", **pointwise)
+        self.stride, self.may_change_width = stride, may_change_width
+        self.alike = (frames, stride, may_change_width, squeezed > 0)
+        name, norm, conv = self.name, self.of_parts, {"use_bias": self.folded, **self.of_parts}
+        self.expand = Pointwise(in_channels, inner, name=f"{name}_expand", **conv)
         self.expand_norm = BatchNorm(inner, name=f"{name}_expand_norm", **norm)
         self.depthwise = DepthwiseConv3D(
-            frames, inner, temporal_kernel, spatial_kernel, stride, execution, name=f"{name}_depthwise"
+            frames, inner, temporal_kernel, spatial_kernel, stride, name=f"{name}_depthwise", **conv
         )
         self.depthwise_norm = BatchNorm(inner, name=f"{name}_depthwise_norm", **norm)
-        if squeezed:
-            self.squeeze_excite = SqueezeExcite(frames, inner, squeezed, execution, name=f"{name}_squeeze_excite")
-            self.parts.append("squeeze_excite")
-        self.project = Pointwise(inner, channels, name=f"{name}_project", **pointwise)
+        self.squeeze_excite = (
+            SqueezeExcite(frames, inner, squeezed, name=f"{name}_squeeze_excite", **norm) if squeezed else None
+        )
+        self.project = Pointwise(inner, channels, name=f"{name}_project", **conv)
         self.project_norm = BatchNorm(channels, gamma=branch_gamma, name=f"{name}_project_norm", **norm)
+        self.shortcut = self.shortcut_norm = None
         if stride > 1 or may_change_width:
-            self.shortcut = Pointwise(in_channels, channels, stride, name=f"{name}_shortcut", **pointwise)
+            self.shortcut = Pointwise(in_channels, channels, stride, name=f"{name}_shortcut", **conv)
             self.shortcut_norm = BatchNorm(channels, name=f"{name}_shortcut_norm", **norm)
-            self.parts += ["shortcut", "shortcut_norm"]
         self.built = True
 
     def call(
@@ -98,62 +86,31 @@ class MBConv3D(keras.layers.Layer):
         spatial_kernel: Size,
         training: bool = False,
     ) -> tf.Tensor:
-        sizes = {
-            "in_channels": in_channels,
-            "channels": channels,
-            "inner": inner,
-            "squeezed": squeezed,
-            "temporal_kernel": temporal_kernel,
-            "spatial_kernel": spatial_kernel,
-        }
-        values = {name: getattr(self, name).values() for name in self.parts}
-        if self.shares_trace:
-            return call_shared(self.compute, (self.settings, self.compute_dtype), x, values, sizes)
-        return self.compute(x, values, **sizes, training=training)
+        y = self.expand(x, in_channels=in_channels, channels=inner)
+        y = tf.nn.relu(self.expand_norm(y, channels=inner, training=training))
+        y = self.depthwise(y, channels=inner, temporal_kernel=temporal_kernel, spatial_kernel=spatial_kernel)
+        y = self.depthwise_norm(y, channels=inner, training=training)
+        if self.squeeze_excite:
+            y = self.squeeze_excite(y, channels=inner, squeezed=squeezed)
+        y = self.project(swish(y), in_channels=inner, channels=channels)
+        y = self.project_norm(y, channels=channels, training=training)
+        return tf.nn.relu(y + self._shortcut(x, in_channels, channels, training))
 
-    def compute(
-        self,
-        x: tf.Tensor,
-        values: dict,
-        in_channels: Size,
-        channels: Size,
-        inner: Size,
-        squeezed: Size,
-        temporal_kernel: Size,
-        spatial_kernel: Size,
-        training: bool = False,
-    ) -> tf.Tensor:
-        """The output, with the values of this block's parts or of those of another block with the same settings."""
-        y = self.expand.compute(x, values["expand"], in_channels, inner)
-        y = tf.nn.relu(self.expand_norm.compute(y, values["expand_norm"], inner, training))
-        offset = self.depthwise_norm.offset(values["depthwise_norm"], inner)
-        y = self.depthwise.compute(y, values["depthwise"], inner, temporal_kernel, spatial_kernel, offset)
-        if offset is None:
-            y = self.depthwise_norm.compute(y, values["depthwise_norm"], inner, training)
-        if "squeeze_excite" in values:
-            y = self.squeeze_excite.compute(y, values["squeeze_excite"], inner, squeezed)
-        y = self.project.compute(swish(y), values["project"], inner, channels)
-        y = self.project_norm.compute(y, values["project_norm"], channels, training)
-        return tf.nn.relu(y + self._shortcut(x, values, in_channels, channels, training))
-
-    def _shortcut(self, x: tf.Tensor, values: dict, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
+    def _shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
         changes = self.stride > 1 or (self.may_change_width and in_channels != channels)
         if changes is False:
             return x
         if changes is True:
-            return self._project_shortcut(x, values, in_channels, channels, training)
+            return self._project_shortcut(x, in_channels, channels, training)
         # Whichever of the two is not wanted has no channels, so that it costs nothing.
-        with placement.on_host():
-            kept = flag_times(tf.logical_not(changes), channels)
+        kept = flag_times(flag_not(changes), channels)
         in_projected, projected = flag_times(changes, in_channels), flag_times(changes, channels)
         if self.execution == "mask":
             identity = zero_beyond(fit_channels(x, self.project.out_channels), kept)
-            return identity + self._project_shortcut(x, values, in_projected, projected, training)
+            return identity + self._project_shortcut(x, in_projected, projected, training)
         same, x = tf.split(x, [kept, in_projected], -1)
-        return tf.concat([same, self._project_shortcut(x, values, in_projected, projected, training)], -1)
+        return tf.concat([same, self._project_shortcut(x, in_projected, projected, training)], -1)
 
-    def _project_shortcut(
-        self, x: tf.Tensor, values: dict, in_channels: Size, channels: Size, training: bool
-    ) -> tf.Tensor:
-        y = self.shortcut.compute(x, values["shortcut"], in_channels, channels)
-        return self.shortcut_norm.compute(y, values["shortcut_norm"], channels, training)
+    def _project_shortcut(self, x: tf.Tensor, in_channels: Size, channels: Size, training: bool) -> tf.Tensor:
+        y = self.shortcut(x, in_channels=in_channels, channels=channels)
+        return self.shortcut_norm(y, channels=channels, training=training)

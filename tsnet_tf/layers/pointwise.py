@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.elastic import Execution, Size, sampled
+from tsnet_tf.kernels.placement import keep_layout
+from tsnet_tf.layers.elastic import ElasticLayer, Size, sampled
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -23,17 +24,17 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
-class Pointwise(keras.layers.Layer):
+class Pointwise(ElasticLayer):
     """A 1x1x1 convolution, or a fully connected layer: the same matrix for every position.
+
+    With ``statistics`` "folded" it is computed as a convolution, into which TensorFlow fuses the bias and activation
+    that follow; of a product of matrices, the gradients are faster.
 
     Args:
       in_channels: largest number of input channels.
       out_channels: largest number of output channels.
       stride: spatial stride; rows and columns between are skipped.
       use_bias: whether a bias is added.
-      execution: "slice" or "mask" (see `elastic`).
-      inference: computed as a convolution, into which TensorFlow fuses the bias and activation that follow; of a
-        product of matrices, the gradients are faster.
 
     Call arguments:
       x: ``[..., in_channels]``, the sampled number (the largest in mask execution).
@@ -43,36 +44,18 @@ class Pointwise(keras.layers.Layer):
     Output shape: ``[..., channels]`` (``out_channels`` in mask execution, zero beyond ``channels``).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int = 1,
-        use_bias: bool = False,
-        execution: Execution = "slice",
-        inference: bool = False,
-        **kwargs,
-    ):
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, use_bias: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.stride, self.use_bias, self.execution = stride, use_bias, execution
-        self.inference = inference
+        keep_layout()
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
         self.kernel = self.add_weight(name="kernel", shape=(in_channels, out_channels), initializer="he_normal")
         self.bias = self.add_weight(name="bias", shape=(out_channels,), initializer="zeros") if use_bias else None
 
     def call(self, x: tf.Tensor, in_channels: Size, channels: Size) -> tf.Tensor:
-        return self.compute(x, self.values(), in_channels, channels)
-
-    def values(self) -> list[tf.Tensor]:
-        """The weights: kernel and, if there is one, bias."""
-        return [tf.convert_to_tensor(w) for w in ([self.kernel, self.bias] if self.use_bias else [self.kernel])]
-
-    def compute(self, x: tf.Tensor, values: list[tf.Tensor], in_channels: Size, channels: Size) -> tf.Tensor:
-        """The output, with the `values` of this layer or of another with the same settings."""
-        kernel = sampled(self.execution, values[0], [in_channels, channels])
-        if self.inference and x.shape.rank == 4:
+        kernel = sampled(self.execution, self.kernel, [in_channels, channels])
+        if self.folded and x.shape.rank == 4:
             y = tf.nn.conv2d(x, kernel[None, None], self.stride, "VALID")
         else:
             # Every so many-th pixel, as the mean of one: slices with a stride go number by number, and so do gradients.
             y = product(tf.nn.avg_pool2d(x, 1, self.stride, "VALID") if self.stride > 1 else x, kernel)
-        return tf.nn.bias_add(y, sampled(self.execution, values[1], [channels])) if self.use_bias else y
+        return y if self.bias is None else tf.nn.bias_add(y, sampled(self.execution, self.bias, [channels]))

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers.elastic import Execution, Size
+from tsnet_tf.layers.elastic import ElasticLayer, Size
 from tsnet_tf.layers.pointwise import Pointwise
 
 
@@ -14,14 +14,13 @@ def pool_clip(x: tf.Tensor, frames: int) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
-class SqueezeExcite(keras.layers.Layer):
+class SqueezeExcite(ElasticLayer):
     """Scales every channel by a gate computed from its mean over the clip (Hu et al.; as in X3D).
 
     Args:
       frames: number of frames of the input.
       channels: largest number of channels.
       squeezed: largest width of the bottleneck.
-      execution: "slice" or "mask" (see `elastic`).
 
     Call arguments:
       x: ``[frames * batch, h, w, c]``, frames first.
@@ -31,25 +30,17 @@ class SqueezeExcite(keras.layers.Layer):
     Output shape: that of ``x``.
     """
 
-    def __init__(self, frames: int, channels: int, squeezed: int, execution: Execution = "slice", **kwargs):
+    def __init__(self, frames: int, channels: int, squeezed: int, **kwargs):
         super().__init__(**kwargs)
-        self.frames, self.channels, self.squeezed, self.execution = frames, channels, squeezed, execution
-        settings = {"use_bias": True, "execution": execution}
+        self.frames = frames
+        settings = {"use_bias": True, "execution": self.execution}
         self.reduce = Pointwise(channels, squeezed, name=f"{self.name}_reduce", **settings)
         self.expand = Pointwise(squeezed, channels, name=f"{self.name}_expand", **settings)
         self.built = True
 
     def call(self, x: tf.Tensor, channels: Size, squeezed: Size) -> tf.Tensor:
-        return self.compute(x, self.values(), channels, squeezed)
-
-    def values(self) -> list[list[tf.Tensor]]:
-        """The weights of both layers."""
-        return [self.reduce.values(), self.expand.values()]
-
-    def compute(self, x: tf.Tensor, values: list[list[tf.Tensor]], channels: Size, squeezed: Size) -> tf.Tensor:
-        """The output, with the `values` of this layer or of another with the same settings."""
-        gate = tf.nn.relu(self.reduce.compute(pool_clip(x, self.frames), values[0], channels, squeezed))
-        gate = tf.sigmoid(self.expand.compute(gate, values[1], squeezed, channels))
+        gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=squeezed))
+        gate = tf.sigmoid(self.expand(gate, in_channels=squeezed, channels=channels))
         # A whole line of pixels at once: TensorFlow is slow at what repeats after a few channels.
         line = tf.tile(gate[:, None, None], [self.frames, 1, tf.shape(x)[2], 1])
         return x * line

@@ -1,7 +1,7 @@
 """Batch normalisation folded into the convolutions before it: the same outputs with fewer operations.
 
 With its running statistics, batch normalisation is a scale and an offset per channel. The scale goes into the weights
-of the convolution before, whose last axis is that of the channels; the offset stays.
+of the convolution before, whose last axis is that of the channels, and the offset is its bias.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from tsnet_tf.layers.batch_norm import BatchNorm
+from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.fusion import TimeStridedConv
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
@@ -30,30 +31,36 @@ def fold(model: TwoStreamModel) -> TwoStreamModel:
     """
     folded = TwoStreamModel(model.space, execution=model.execution, folded=True)
     inherit(folded, model)
-    for (kernel, norm), (folded_kernel, folded_norm) in zip(pairs(model), pairs(folded), strict=True):
+    for (conv, norm), (folded_conv, _) in zip(pairs(model), pairs(folded), strict=True):
         mean, variance, gamma, beta = (
             np.asarray(weight, np.float64) for weight in (norm.moving_mean, norm.moving_variance, norm.gamma, norm.beta)
         )
         scale = gamma / np.sqrt(variance + norm.epsilon)
-        folded_kernel.assign((np.asarray(kernel, np.float64) * scale).astype(np.float32))
-        folded_norm.beta.assign((beta - mean * scale).astype(np.float32))
+        kernel_of(folded_conv).assign((np.asarray(kernel_of(conv), np.float64) * scale).astype(np.float32))
+        folded_conv.bias.assign((beta - mean * scale).astype(np.float32))
     return folded
 
 
-def pairs(model: TwoStreamModel) -> Iterator[tuple[keras.Variable, BatchNorm]]:
-    """Every batch normalisation of ``model`` with the weights of the convolution before it."""
+def pairs(model: TwoStreamModel) -> Iterator[tuple[keras.layers.Layer, BatchNorm]]:
+    """Every batch normalisation of ``model`` with the convolution before it."""
     for layer in model._flatten_layers():
         if isinstance(layer, Stem):
-            yield layer.temporal.depthwise_kernel, layer.norm
+            yield layer.temporal, layer.norm
         elif isinstance(layer, MBConv3D):
-            yield layer.expand.kernel, layer.expand_norm
-            yield layer.depthwise.depthwise_kernel, layer.depthwise_norm
-            yield layer.project.kernel, layer.project_norm
-            if layer.stride > 1 or layer.may_change_width:
-                yield layer.shortcut.kernel, layer.shortcut_norm
+            yield layer.expand, layer.expand_norm
+            yield layer.depthwise, layer.depthwise_norm
+            yield layer.project, layer.project_norm
+            if layer.shortcut:
+                yield layer.shortcut, layer.shortcut_norm
         elif isinstance(layer, TimeStridedConv):
-            yield layer.temporal_kernel, layer.norm
+            yield layer, layer.norm
         elif isinstance(layer, GloRe):
-            yield layer.extend.kernel, layer.norm
+            yield layer.extend, layer.norm
         elif isinstance(layer, Head):
-            yield layer.conv.kernel, layer.norm
+            yield layer.conv, layer.norm
+
+
+def kernel_of(conv: keras.layers.Layer) -> keras.Variable:
+    """The weights that a convolution's normalisation scales."""
+    names = {DepthwiseConv3D: "depthwise_kernel", TimeStridedConv: "temporal_kernel"}
+    return getattr(conv, names.get(type(conv), "kernel"))

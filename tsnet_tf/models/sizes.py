@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.layers import placement
-from tsnet_tf.layers.elastic import Size
+from tsnet_tf.layers.elastic import Size, on_host
 from tsnet_tf.space.two_stream import (
     Choice,
     Space,
@@ -119,7 +118,7 @@ class _Tables:
         """``sizes`` with every place holder replaced by a scalar tensor."""
         if not self._starts:
             return sizes
-        with placement.on_host():
+        with on_host():
             where = tf.linalg.matvec(np.stack(self._strides), tf.cast(architecture, tf.int32)) + np.array(
                 self._starts, np.int32
             )
@@ -134,7 +133,7 @@ class _Tables:
                 return GroupSizes(**{field.name: fill(getattr(value, field.name)) for field in fields})
             if isinstance(value, _Looked):
                 found = values[value.index]
-                with placement.on_host():
+                with on_host():
                     return tf.cast(found, tf.bool) if self._is_flag[value.index] else found
             return value
 

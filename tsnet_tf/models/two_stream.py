@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tsnet_tf.layers import placement
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import Execution, Size
@@ -11,7 +10,6 @@ from tsnet_tf.layers.fusion import TSFusion
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.layers.pointwise import Pointwise
-from tsnet_tf.layers.shared_trace import lane
 from tsnet_tf.layers.squeeze_excite import pool_clip
 from tsnet_tf.models.sizes import GroupSizes, largest_sizes, sampled_sizes
 from tsnet_tf.space import genotype
@@ -54,7 +52,6 @@ class TwoStreamModel(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        placement.keep_layout()
         self.space, self.execution, self.synchronized = space, execution, synchronized
         self.branch_gamma, self.folded = branch_gamma, folded
         if folded and not is_genotype(space):
@@ -71,10 +68,11 @@ class TwoStreamModel(keras.Model):
             for position, group, size in zip(group_positions(stream), stream.groups, sizes, strict=True):
                 name = f"{stream.name}_{position.replace('/', '_')}"
                 index_in_stage = 0 if group.stage != stage else index_in_stage
-                block = {"branch_gamma": branch_gamma, **norm}
+                of_stream = {"stream": stream.name, **norm}
+                block = {"branch_gamma": branch_gamma, **of_stream}
                 groups.append(_Group(stream, group, size, before, index_in_stage, block, name=name))
                 attentions.append(
-                    GloRe(stream.frames, size.channels, size.nodes, name=f"{name}_glore", **norm)
+                    GloRe(stream.frames, size.channels, size.nodes, name=f"{name}_glore", **of_stream)
                     if size.attention
                     else None
                 )
@@ -128,8 +126,7 @@ class TwoStreamModel(keras.Model):
         for i in range(len(self.groups[0])):
             for s, stream in enumerate(self.space.streams):
                 size = sizes[stream.name][i]
-                with lane(stream.name):
-                    x[s] = self.groups[s][i](x[s], in_channels=before[s], sizes=size, training=training)
+                x[s] = self.groups[s][i](x[s], in_channels=before[s], sizes=size, training=training)
                 before[s] = size.channels
             if self.fusions and self.fusions[i] is not None:
                 x[0] = self.fusions[i](
@@ -143,10 +140,9 @@ class TwoStreamModel(keras.Model):
             for s, stream in enumerate(self.space.streams):
                 size = sizes[stream.name][i]
                 if self.attentions[s][i] is not None:
-                    with lane(stream.name):
-                        x[s] = self.attentions[s][i](
-                            x[s], channels=size.channels, nodes=size.nodes, on=size.attention, training=training
-                        )
+                    x[s] = self.attentions[s][i](
+                        x[s], channels=size.channels, nodes=size.nodes, on=size.attention, training=training
+                    )
         hidden = [head(x[s], in_channels=before[s], training=training) for s, head in enumerate(self.heads)]
         # A fully connected layer of the concatenated streams is the sum of one per stream.
         features = tf.nn.relu(tf.add_n(hidden))
@@ -173,8 +169,9 @@ class Stem(keras.layers.Layer):
         super().__init__(**kwargs)
         channels = stream.stem_channels
         self.kernel = self.add_weight(name="kernel", shape=(3, 3, 3, channels), initializer="he_normal")
+        folded = norm["statistics"] == "folded"
         self.temporal = DepthwiseConv3D(
-            stream.frames, channels, stream.stem_temporal_kernel, 1, execution="slice", name=f"{self.name}_temporal"
+            stream.frames, channels, stream.stem_temporal_kernel, 1, use_bias=folded, name=f"{self.name}_temporal"
         )
         self.norm = BatchNorm(channels, name=f"{self.name}_norm", **norm)
         self.built = True
@@ -184,9 +181,8 @@ class Stem(keras.layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel) / PIXEL_DEVIATION
         y = tf.nn.conv2d(x, kernel, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
         temporal, channels = self.temporal, self.norm.channels
-        offset = self.norm.offset(self.norm.values(), channels)
-        y = temporal(y, channels=channels, temporal_kernel=temporal.temporal_kernel, spatial_kernel=1, offset=offset)
-        return tf.nn.relu(self.norm(y, channels=channels, training=training) if offset is None else y)
+        y = temporal(y, channels=channels, temporal_kernel=temporal.temporal_kernel, spatial_kernel=1)
+        return tf.nn.relu(self.norm(y, channels=channels, training=training))
 
 
 class _Group(keras.layers.Layer):
@@ -245,10 +241,10 @@ class Head(keras.layers.Layer):
     def __init__(self, stream: Stream, channels: int, hidden: int, norm: dict, **kwargs):
         super().__init__(**kwargs)
         self.frames, self.hidden = stream.frames, hidden
-        pointwise = {"execution": norm["execution"], "inference": norm["statistics"] == "folded"}
-        self.conv = Pointwise(channels, stream.head_channels, name=f"{self.name}_conv", **pointwise)
+        folded = norm["statistics"] == "folded"
+        self.conv = Pointwise(channels, stream.head_channels, use_bias=folded, name=f"{self.name}_conv", **norm)
         self.norm = BatchNorm(stream.head_channels, name=f"{self.name}_norm", **norm)
-        self.dense = Pointwise(stream.head_channels, hidden, name=f"{self.name}_hidden", **pointwise)
+        self.dense = Pointwise(stream.head_channels, hidden, name=f"{self.name}_hidden", **norm)
         self.built = True
 
     def call(self, x: tf.Tensor, in_channels: Size, training: bool = False) -> tf.Tensor:

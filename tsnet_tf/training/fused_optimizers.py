@@ -13,6 +13,8 @@ left out too, but counts only when the number is 1 already.
 import keras
 import tensorflow as tf
 
+from tsnet_tf.kernels import private
+
 LARGEST_SCALE, FINITE_UPDATES = 2.0**15, 2000  # at the start; until it doubles
 
 
@@ -73,7 +75,7 @@ class _Fused:
         norm = tf.linalg.global_norm(summed)  # not finite if any gradient is not
         if self.global_clipnorm:
             summed, _ = tf.clip_by_global_norm(summed, self.global_clipnorm, use_norm=norm)
-        tf.__internal__.distribute.interim.maybe_merge_call(
+        private.merged_call(
             self._update_if,
             self._distribution_strategy,
             tf.math.is_finite(norm),

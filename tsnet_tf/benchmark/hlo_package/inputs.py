@@ -28,7 +28,7 @@ def folded(values: Mapping[str, np.ndarray], folds: Sequence[Mapping]) -> dict[s
         )
         scale = gamma / np.sqrt(variance + fold["epsilon"])
         found[fold["kernel"]] = (values[fold["kernel"]].astype(np.float64) * scale).astype(np.float32)
-        found[f"{fold['norm']}/beta"] = (beta - mean * scale).astype(np.float32)
+        found[fold["bias"]] = (beta - mean * scale).astype(np.float32)
     return found
 
 

@@ -1,14 +1,13 @@
 """Normalisation with the mean and variance of the batch: TensorFlow's fused kernel, or on processors the faster of two.
 
 There, Eigen's kernel, and oneDNN's for widths that are no multiple of four, take two to four times as long as memory
-needs. Sums over positions are then products with a row of ones, and what remains is element-wise; docs/performance.md
-has all three.
+needs. Sums over positions are then products with a row of ones, and what remains is element-wise.
 """
 
 import tensorflow as tf
 
-from tsnet_tf.layers import placement
-from tsnet_tf.layers.depthwise_kernels import onednn_is_default
+from tsnet_tf.kernels import placement, plain
+from tsnet_tf.kernels.plane import onednn_is_default
 
 _VECTOR = 4  # channels
 
@@ -27,6 +26,8 @@ def normalise(
       The features, and for running statistics ``[c]`` the mean and the variance of a sample (n - 1 degrees of freedom),
       through which no gradient goes.
     """
+    if plain.is_wanted():
+        return plain.normalise(x, gamma, beta, epsilon)
     accelerated = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU")
     if x.dtype != tf.float32 or accelerated or placement.compiled_by_xla():
         return tuple(_fused(x, gamma, beta, epsilon)[:3])

@@ -39,7 +39,7 @@ def takes(x: tf.Tensor, kernel: tf.Tensor) -> bool:
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, frames: int, stride: int, filter_gradient: Callable) -> tf.Tensor:
-    """What `tsnet_tf.layers.depthwise_conv3d.depthwise_conv3d` computes, for sizes that are known.
+    """What `tsnet_tf.kernels.depthwise.depthwise_conv3d` computes, for sizes that are known.
 
     Sums of ``fusion`` are float32 whatever the features are; they stay in registers.
 

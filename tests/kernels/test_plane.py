@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from tsnet_tf.layers import depthwise_kernels
+from tsnet_tf.kernels import plane
 
 HAS_ONEDNN = op_def_registry.get("_MklNativeDepthwiseConv2dNative") is not None
 
@@ -17,12 +17,12 @@ def tensors(k, height, width, stride, dtype=tf.float32):
 
 
 def all_three(x, kernel, dy, stride):
-    around = depthwise_kernels.border(kernel.shape[0], stride)
-    bordered = depthwise_kernels.features_gradient(tf.shape(x), kernel, dy, stride)
+    around = plane.border(kernel.shape[0], stride)
+    bordered = plane.features_gradient(tf.shape(x), kernel, dy, stride)
     return (
-        depthwise_kernels.convolve(x, kernel, stride),
+        plane.convolve(x, kernel, stride),
         tf.slice(bordered, [0, around, around, 0], tf.shape(x)),
-        depthwise_kernels.filter_gradient(x, kernel, dy, stride),
+        plane.filter_gradient(x, kernel, dy, stride),
     )
 
 
@@ -56,10 +56,10 @@ def test_adds_to_what_is_there_and_leaves_it_to_others(stride, offset, adds):
     def convolve(x, kernel, there):
         there = 2 * there
         added = {"added": there} if adds else {}
-        return depthwise_kernels.convolve(x, kernel, stride, offset and tf.constant(offset), **added), there
+        return plane.convolve(x, kernel, stride, offset and tf.constant(offset), **added), there
 
     found, doubled = convolve(x, kernel, there)
-    expected = depthwise_kernels.convolve(x, kernel, stride) + np.float32(offset or 0) + (2 * there if adds else 0.0)
+    expected = plane.convolve(x, kernel, stride) + np.float32(offset or 0) + (2 * there if adds else 0.0)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(doubled, 2 * there)
     by_onednn = HAS_ONEDNN and (adds or offset is not None)
@@ -70,11 +70,11 @@ def test_adds_to_what_is_there_and_leaves_it_to_others(stride, offset, adds):
 @pytest.mark.parametrize("known", [True, False], ids=["known", "sampled"])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_gradient_by_wide_filters(k, known, onednn, monkeypatch):
-    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: onednn)
+    monkeypatch.setattr(plane, "_prefers_onednn", lambda x: onednn)
     x, kernel, dy = tensors(k, 7, 9, 1)
     shape = [k, k, 5, 1] if known else [None, None, 5, 1]
     function = tf.function(
-        depthwise_kernels.filter_gradient,
+        plane.filter_gradient,
         input_signature=[tf.TensorSpec(x.shape), tf.TensorSpec(shape), tf.TensorSpec(dy.shape)],
     )
     expected = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
@@ -86,13 +86,13 @@ def test_gradient_by_wide_filters(k, known, onednn, monkeypatch):
 @pytest.mark.parametrize("k", [3, 5])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_gradient_by_sampled_filters_with_a_stride(k, onednn, monkeypatch):
-    monkeypatch.setattr(depthwise_kernels, "_prefers_onednn", lambda x: onednn)
+    monkeypatch.setattr(plane, "_prefers_onednn", lambda x: onednn)
     x, kernel, dy = tensors(k, 8, 7, 2)
     half = k // 2
     padded = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
     specs = [tf.TensorSpec([None] * 4)] * 3
-    function = tf.function(lambda x, kernel, dy: depthwise_kernels.filter_gradient(x, kernel, dy, 2), specs)
-    expected = depthwise_kernels.filter_gradient(x, kernel, dy, 2)
+    function = tf.function(lambda x, kernel, dy: plane.filter_gradient(x, kernel, dy, 2), specs)
+    expected = plane.filter_gradient(x, kernel, dy, 2)
     np.testing.assert_allclose(function(padded, kernel, dy), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
@@ -110,17 +110,17 @@ def test_graphs_on_the_processor_use_onednn_and_others_do_not():
     assert onednn(tf.function(lambda *given: all_three(*given, 1))) == forward_and_features
     assert not onednn(tf.function(lambda *given: all_three(*given, 1), jit_compile=True))
     assert not onednn(tf.function(lambda *given: all_three(*given, 1)), tensors(3, 8, 8, 1, tf.float64))
-    with depthwise_kernels.portable():
+    with plane.portable():
         assert not onednn(tf.function(lambda *given: all_three(*given, 1)))
     assert onednn(tf.function(lambda *given: all_three(*given, 1))) == forward_and_features
 
 
 def test_strides_with_padding_by_the_caller():
     # What converters know is "SAME" and "VALID": features come with their padding then.
-    assert depthwise_kernels.pads_itself(3, 2) and not depthwise_kernels.pads_itself(None, 2)
+    assert plane.pads_itself(3, 2) and not plane.pads_itself(None, 2)
     x, kernel, _ = tensors(3, 8, 8, 2)
     padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    expected = depthwise_kernels.convolve(x, kernel, 2)
-    with depthwise_kernels.portable():
-        assert not depthwise_kernels.pads_itself(3, 2)
-        np.testing.assert_allclose(depthwise_kernels.convolve(padded, kernel, 2), expected, atol=1e-6)
+    expected = plane.convolve(x, kernel, 2)
+    with plane.portable():
+        assert not plane.pads_itself(3, 2)
+        np.testing.assert_allclose(plane.convolve(padded, kernel, 2), expected, atol=1e-6)

@@ -17,7 +17,7 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.framework import op_def_registry, ops
 from tensorflow.python.util import _pywrap_util_port
 
-from tsnet_tf.layers import placement
+from tsnet_tf.kernels import placement
 
 _ONEDNN_LABEL = "MklNameChangeOp"
 _ONEDNN_COLUMNS = 3  # wider filters' gradients are taken as those of dense convolutions, of sixteen channels each

@@ -2,8 +2,8 @@
 
 PROGRAM = """
 import numpy as np, tensorflow as tf
-from tsnet_tf.layers.batch_statistics import normalise
-from tsnet_tf.layers.depthwise_conv3d import depthwise_conv3d
+from tsnet_tf.kernels.normalise import normalise
+from tsnet_tf.kernels.depthwise import depthwise_conv3d
 from tsnet_tf.training.determinism import set_seed
 
 set_seed(0, op_determinism=True)

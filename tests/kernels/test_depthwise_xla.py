@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.layers import depthwise_xla
-from tsnet_tf.layers.depthwise_conv3d import depthwise_conv3d
+from tsnet_tf.kernels import depthwise_xla
+from tsnet_tf.kernels.depthwise import depthwise_conv3d
 
 FRAMES = 4
 

@@ -10,7 +10,7 @@ def _block(inner, **settings):
 
 
 def _written_out(block, x, inner):
-    return block.compute(x, {name: getattr(block, name).values() for name in block.parts}, **{**SIZES, "inner": inner})
+    return block.call(x, **{**SIZES, "inner": inner})
 
 
 def _functions_called(network, *arguments):
