@@ -292,3 +292,11 @@ def test_binaries_run_as_the_readme_prints_them(tmp_path):
     command = "bin/complexity.py --genotype=x3d_s --json"
     done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["genotype"] == "x3d_s", done.stderr
+
+
+def test_the_readmes_python_runs(capsys):
+    [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S | re.M)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["logits"].shape == (1, 400)
+    assert re.fullmatch(r"\d\.\d\d GMACs a view, \d\.\d\d M parameters\n", capsys.readouterr().out)

@@ -1,8 +1,8 @@
 """Depthwise 2-D convolution and its two gradients, by the fastest kernels that the device has.
 
 On processors, oneDNN's forward kernel and gradient by features are two to three times as fast as Eigen's, which
-TensorFlow takes where it finds no instructions for neural networks (docs/performance.md has both). They are in every
-TensorFlow for x86 under names of their own. The gradient by filters, where neither is always ahead, is TensorFlow's
+TensorFlow takes where it finds no instructions for neural networks. They are in every TensorFlow for x86 under
+names of their own. The gradient by filters, where neither is always ahead, is TensorFlow's
 choice; but oneDNN's is fast for three columns at most, and wider filters are therefore taken in two parts for it or,
 with a stride, left to Eigen.
 Everywhere else (GPU, TPU and XLA, other precisions, eager calls, models that are exported) TensorFlow's own
