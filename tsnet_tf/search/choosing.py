@@ -41,9 +41,10 @@ def choose(task: Task) -> tuple[TwoStreamModel, str]:
     genotypes = [task.genotype(np.array(one, np.int32), how) for one in architectures]
     set_seed(own.seed)  # what follows is the same, whatever was drawn before
     if own.rounds:
-        if own.hand_made and not own.trials:
+        if own.hand_made:  # always among the last
             gmacs = task.target if task.cost_model is GMACS else complexity(genotypes[0]).gmacs
-            genotypes.insert(0, hand_made_within(task.space, gmacs))
+            hand = hand_made_within(task.space, gmacs)
+            genotypes = [hand, *(one for one in genotypes if values_of(one) != values_of(hand))]
         return halving.halve(
             genotypes,
             own.rounds,
