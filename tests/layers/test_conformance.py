@@ -13,7 +13,7 @@ import tsnet_tf.layers
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
 from tsnet_tf.layers.elastic import ElasticLayer
-from tsnet_tf.layers.fusion import TimeStridedConv, TimeStridedSampling, TimeToChannel, TSFusion
+from tsnet_tf.layers.fusion import FusionOperation, TSFusion
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.layers.pointwise import Pointwise
@@ -52,9 +52,12 @@ LAYERS = {
         {"in_channels": 4, "channels": 6, **BLOCK},
         (ROWS, 3, 3, 6),
     ),
-    TimeToChannel: (FUSION, [(ROWS, 3, 3, 4)], {"dense": 4, "sparse": 6}, (ROWS // RATIO, 3, 3, 6)),
-    TimeStridedSampling: (FUSION, [(ROWS, 3, 3, 4)], {"dense": 4, "sparse": 6}, (ROWS // RATIO, 3, 3, 6)),
-    TimeStridedConv: (FUSION, [(ROWS, 3, 3, 4)], {"dense": 4, "sparse": 6}, (ROWS // RATIO, 3, 3, 6)),
+    FusionOperation: (
+        {"kind": "time_strided_conv", **FUSION},
+        [(ROWS, 3, 3, 4)],
+        {"dense": 4, "sparse": 6},
+        (ROWS // RATIO, 3, 3, 6),
+    ),
     TSFusion: (
         {**FUSION, "candidates": tuple(FUSIONS)},
         [(ROWS // RATIO, 3, 3, 6), (ROWS, 3, 3, 4)],

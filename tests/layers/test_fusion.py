@@ -1,10 +1,13 @@
 """TS-Fusion against NumPy written from the definitions of SlowFast's lateral connections."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsnet_tf.layers.fusion import OPERATIONS, TSFusion
+from tsnet_tf.layers.fusion import FusionOperation, TSFusion
+from tsnet_tf.space.fusions import OPERATIONS
 
 FRAMES, RATIO = 8, 4
 DENSE, SPARSE = 3, 5  # sampled widths; the layers' own are larger
@@ -72,7 +75,7 @@ def test_every_operation_is_tested():
 @pytest.mark.parametrize("name", DEFINITIONS)
 @pytest.mark.parametrize("batch, size", [(1, 4), (3, 3), (3, 2), (1, 1)])
 def test_operation_equals_its_definition(rows, clips, randomized, widened, batch, size, name, execution):
-    layer = make(OPERATIONS[name], randomized, execution)
+    layer = make(functools.partial(FusionOperation, name), randomized, execution)
     x = dense_features(batch, size)
     given = rows(x) if execution == "slice" else widened(rows(x), LARGEST_DENSE)
     y = clips(layer(given, dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), FRAMES // RATIO)
@@ -83,7 +86,7 @@ def test_operation_equals_its_definition(rows, clips, randomized, widened, batch
 @pytest.mark.parametrize("name", DEFINITIONS)
 @pytest.mark.parametrize("frames, ratio", [(8, 8), (6, 3), (4, 1)])
 def test_operation_at_other_ratios_of_the_streams(rows, clips, randomized, frames, ratio, name):
-    layer = randomized(OPERATIONS[name](frames, ratio, LARGEST_DENSE, LARGEST_SPARSE, statistics="batch"))
+    layer = randomized(FusionOperation(name, frames, ratio, LARGEST_DENSE, LARGEST_SPARSE, statistics="batch"))
     x = np.random.default_rng(2).normal(size=(3, frames, 2, 3, DENSE)).astype(np.float32)
     y = clips(layer(rows(x), dense=tf.constant(DENSE), sparse=tf.constant(SPARSE)), frames // ratio)
     np.testing.assert_allclose(y, DEFINITIONS[name](x, layer), atol=1e-4)
@@ -91,7 +94,7 @@ def test_operation_at_other_ratios_of_the_streams(rows, clips, randomized, frame
 
 def test_time_to_channel_is_not_a_reshape(rows, clips):
     # Frame t of a clip holds the number t; the projection tells the taps apart.
-    layer = OPERATIONS["time_to_channel"](FRAMES, RATIO, 1, RATIO)
+    layer = FusionOperation("time_to_channel", FRAMES, RATIO, 1, RATIO)
     layer.kernel.assign(np.eye(RATIO, dtype=np.float32)[:, None])
     x = np.broadcast_to(np.arange(FRAMES, dtype=np.float32)[None, :, None, None, None], (2, FRAMES, 1, 1, 1))
     y = clips(layer(rows(x), dense=1, sparse=RATIO), FRAMES // RATIO)
@@ -116,7 +119,7 @@ def test_time_to_channel_is_not_a_reshape(rows, clips):
     ],
 )
 def test_operation_by_hand(name, weights, expected):
-    layer = OPERATIONS[name](4, 2, 1, 1)
+    layer = FusionOperation(name, 4, 2, 1, 1)
     for weight, value in weights.items():
         getattr(layer, weight).assign(value)
     y = layer(np.array([1, 2, 3, 4], np.float32)[:, None, None, None], dense=1, sparse=1)

@@ -7,7 +7,7 @@ import re
 import matplotlib
 import pytest
 
-from tsnet_tf.report.drawing import FUSION_ARROWS, draw, figure_of
+from tsnet_tf.report.drawing import OPERATIONS, draw, figure_of
 from tsnet_tf.report.figures import DARK, EVERY_KIND, LIGHT, STYLE
 from tsnet_tf.report.page import CSS
 from tsnet_tf.space import genotype
@@ -129,7 +129,7 @@ def test_contrast_is_wcag_aa(theme):
         assert contrast(line, theme.paper) >= 4.5
     for line in STYLE["axes.prop_cycle"].by_key()["color"]:
         assert contrast(line, theme.paper) >= 3
-    for arrow in FUSION_ARROWS.values():
+    for arrow in OPERATIONS.values():
         assert contrast(arrow.colour, theme.panel) >= 3
 
 

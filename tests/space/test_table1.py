@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tsnet_tf.space import two_stream
+from tsnet_tf.space.fusions import OPERATIONS
 from tsnet_tf.space.table1 import scaled, span, spread, table1
 
 ARCHITECTURE = ("temporal_kernel", "spatial_kernel", "channels", "expansion")
@@ -37,8 +38,17 @@ def test_attention_has_4096_places():
     ]
 
 
+def test_an_operation_more_does_not_change_the_papers_space(monkeypatch):
+    """Whatever operations there are, Table 1 has the paper's four by name."""
+    monkeypatch.setitem(OPERATIONS, "another", OPERATIONS["time_to_channel"])
+    fusions = {choice.values for choice in two_stream.choices(table1()) if choice.kind == "fusion"}
+    assert fusions == {("none", "time_to_channel", "time_strided_sampling", "time_strided_conv")}
+
+
 def test_whole_space_is_larger_than_the_paper_claims():
-    assert two_stream.size(table1()) > 2e53
+    # Both streams, four fusions after each of 11 groups, 4096 ways to place attention.
+    dense = (3 * 2 * 7) ** 11 * 2**2 * 3**2 * 3**4 * 4**3
+    assert two_stream.size(table1()) == 3305633223677039345664000 * dense * 4**11 * 4096 > 2e53
 
 
 def test_every_choice_has_a_label_of_its_own():

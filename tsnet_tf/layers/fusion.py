@@ -4,8 +4,7 @@ The operations are those of SlowFast (section 3.3). The paper concatenates the f
 that equals adding a 1x1x1 convolution of the fused features, which is how it is done here: every operation has one
 projection of its own to the sparse stream's channels, and an operation that is not sampled has no channels.
 
-To add an operation: its name in `tsnet_tf.space.two_stream.FUSIONS`, its cost in `tsnet_tf.space.pieces`, and a class
-in `OPERATIONS` below.
+An operation is an entry of `tsnet_tf.space.fusions`.
 """
 
 import keras
@@ -14,13 +13,15 @@ import tensorflow as tf
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.elastic import ElasticLayer, Size, add_prefix, flag_times, sampled, zero_beyond
 from tsnet_tf.layers.pointwise import product
-from tsnet_tf.space.pieces import FUSION_KERNEL
+from tsnet_tf.space.fusions import OPERATIONS
 
 
-class _Operation(ElasticLayer):
+@keras.saving.register_keras_serializable("tsnet_tf")
+class FusionOperation(ElasticLayer):
     """Dense features to sparse channels.
 
     Args:
+      kind: its name in `tsnet_tf.space.fusions.OPERATIONS`.
       frames: frames of the dense stream.
       ratio: dense frames per sparse frame.
       dense_channels: largest number of dense channels.
@@ -34,15 +35,32 @@ class _Operation(ElasticLayer):
     Output shape: ``[frames / ratio * batch, h, w, sparse]``, zero if ``dense`` is 0.
     """
 
-    def __init__(self, frames: int, ratio: int, dense_channels: int, sparse_channels: int, **kwargs):
+    def __init__(self, kind: str, frames: int, ratio: int, dense_channels: int, sparse_channels: int, **kwargs):
         super().__init__(**kwargs)
-        self.frames, self.ratio = frames, ratio
-        self._make_weights(dense_channels, sparse_channels)
+        self.operation, self.frames, self.ratio = OPERATIONS[kind], frames, ratio
+        self.seen = self.operation.frames(ratio)
+        taps, channels = 1 if self.operation.pool else len(self.seen), dense_channels
+        if self.operation.convolved:
+            channels *= self.operation.convolved
+            shape, taps = (taps, dense_channels, channels), 1
+            self.temporal_kernel = self.add_weight(name="temporal_kernel", shape=shape, initializer="he_normal")
+            self.norm = BatchNorm(channels, name=f"{self.name}_norm", **self.of_parts)
+            self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros") if self.folded else None
+        # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
+        self.kernel = self.add_weight(name="kernel", shape=(taps, channels, sparse_channels), initializer="zeros")
         self.built = True
 
-    def _projection(self, *shape: int):
-        # Zero at the start: a network that inherits a sparse stream begins as that stream, whatever is fused.
-        return self.add_weight(name="kernel", shape=shape, initializer="zeros")
+    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
+        y = self._frames_at(self._active(x, dense), self.seen)
+        if self.operation.pool:
+            y = self.operation.pool(tf, y)
+        if self.operation.convolved:
+            in_channels, dense = dense, self.operation.convolved * dense
+            y = self._contract(y, self.temporal_kernel, in_channels, dense)
+            if self.bias is not None:
+                y = tf.nn.bias_add(y, sampled(self.execution, self.bias, [dense]))
+            y = tf.nn.relu(self.norm(y, channels=dense, training=training))[:, :, :, None]
+        return self._contract(y, self.kernel, dense, sparse)
 
     def _active(self, x: tf.Tensor, dense: Size) -> tf.Tensor:
         return x[..., :dense] if self.execution == "slice" else zero_beyond(x, dense)
@@ -73,58 +91,6 @@ class _Operation(ElasticLayer):
         if self.folded:  # a convolution takes in the offset, activation and sum that follow
             return tf.nn.conv2d(flat, tf.reshape(kernel, [1, 1, inputs, kernel.shape[2]]), 1, "VALID")
         return product(flat, tf.reshape(kernel, [inputs, tf.shape(kernel)[2]]))
-
-
-@keras.saving.register_keras_serializable("tsnet_tf")
-class TimeToChannel(_Operation):
-    """The ``ratio`` dense frames of a sparse frame become channels; neighbouring frames stay together."""
-
-    def _make_weights(self, dense_channels: int, sparse_channels: int):
-        self.kernel = self._projection(self.ratio, dense_channels, sparse_channels)
-
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
-        taps = self._frames_at(self._active(x, dense), range(self.ratio))
-        return self._contract(taps, self.kernel, dense, sparse)
-
-
-@keras.saving.register_keras_serializable("tsnet_tf")
-class TimeStridedSampling(_Operation):
-    """One dense frame in ``ratio``: the one the sparse stream sees too."""
-
-    def _make_weights(self, dense_channels: int, sparse_channels: int):
-        self.kernel = self._projection(1, dense_channels, sparse_channels)
-
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
-        taps = self._frames_at(self._active(x, dense), range(1))
-        return self._contract(taps, self.kernel, dense, sparse)
-
-
-@keras.saving.register_keras_serializable("tsnet_tf")
-class TimeStridedConv(_Operation):
-    """A 5x1x1 convolution with the temporal stride ``ratio`` to twice the dense channels, BN, ReLU."""
-
-    def _make_weights(self, dense_channels: int, sparse_channels: int):
-        self.temporal_kernel = self.add_weight(
-            name="temporal_kernel", shape=(FUSION_KERNEL, dense_channels, 2 * dense_channels), initializer="he_normal"
-        )
-        self.norm = BatchNorm(2 * dense_channels, name=f"{self.name}_norm", **self.of_parts)
-        self.bias = self.add_weight(name="bias", shape=(2 * dense_channels,)) if self.folded else None
-        self.kernel = self._projection(1, 2 * dense_channels, sparse_channels)
-
-    def call(self, x: tf.Tensor, dense: Size, sparse: Size, training: bool = False) -> tf.Tensor:
-        taps = self._frames_at(self._active(x, dense), range(-(FUSION_KERNEL // 2), FUSION_KERNEL // 2 + 1))
-        y = self._contract(taps, self.temporal_kernel, dense, 2 * dense)
-        if self.bias is not None:
-            y = tf.nn.bias_add(y, sampled(self.execution, self.bias, [2 * dense]))
-        y = tf.nn.relu(self.norm(y, channels=2 * dense, training=training))
-        return self._contract(y[:, :, :, None], self.kernel, 2 * dense, sparse)
-
-
-OPERATIONS = {
-    "time_to_channel": TimeToChannel,
-    "time_strided_sampling": TimeStridedSampling,
-    "time_strided_conv": TimeStridedConv,
-}
 
 
 @keras.saving.register_keras_serializable("tsnet_tf")
@@ -161,7 +127,7 @@ class TSFusion(ElasticLayer):
         self.alike = (frames, ratio, *candidates)
         sizes = (frames, ratio, dense_channels, sparse_channels)
         self.operations = {
-            name: OPERATIONS[name](*sizes, name=f"{self.name}_{name}", **self.of_parts) for name in candidates
+            name: FusionOperation(name, *sizes, name=f"{self.name}_{name}", **self.of_parts) for name in candidates
         }
         self.built = True
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.layers.depthwise_conv3d import DepthwiseConv3D
-from tsnet_tf.layers.fusion import TimeStridedConv
+from tsnet_tf.layers.fusion import FusionOperation
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.models.inheritance import inherit
@@ -52,7 +52,7 @@ def pairs(model: TwoStreamModel) -> Iterator[tuple[keras.layers.Layer, BatchNorm
             yield layer.project, layer.project_norm
             if layer.shortcut:
                 yield layer.shortcut, layer.shortcut_norm
-        elif isinstance(layer, TimeStridedConv):
+        elif isinstance(layer, FusionOperation) and layer.operation.convolved:
             yield layer, layer.norm
         elif isinstance(layer, GloRe):
             yield layer.extend, layer.norm
@@ -62,5 +62,5 @@ def pairs(model: TwoStreamModel) -> Iterator[tuple[keras.layers.Layer, BatchNorm
 
 def kernel_of(conv: keras.layers.Layer) -> keras.Variable:
     """The weights that a convolution's normalisation scales."""
-    names = {DepthwiseConv3D: "depthwise_kernel", TimeStridedConv: "temporal_kernel"}
+    names = {DepthwiseConv3D: "depthwise_kernel", FusionOperation: "temporal_kernel"}
     return getattr(conv, names.get(type(conv), "kernel"))

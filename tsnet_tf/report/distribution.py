@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tsnet_tf.report import figures
+from tsnet_tf.space.fusions import OPERATIONS
 from tsnet_tf.space.two_stream import Choice, Space, Value, choices
 
 CELL_INCHES, ROW_INCHES = 0.62, 0.24
@@ -21,9 +22,7 @@ CELL_PIXELS, ROW_PIXELS = 48, 16  # of a raster
 FRAMES = 6  # of a film strip
 SHORT = {
     "none": "none",
-    "time_to_channel": "to ch.",
-    "time_strided_sampling": "sampl.",
-    "time_strided_conv": "conv.",
+    **{name: operation.short for name, operation in OPERATIONS.items()},
     True: "on",
     False: "off",
 }

@@ -8,7 +8,6 @@ it is small, in MMACs.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch, R
 
 from tsnet_tf.report import figures
 from tsnet_tf.space.cost import Complexity, complexity
+from tsnet_tf.space.fusions import OPERATIONS
 from tsnet_tf.space.two_stream import Group, Space, Stream, is_genotype
 
 # Distances in units of the drawing; a unit is UNIT_INCHES long.
@@ -36,20 +36,6 @@ TEMPORAL_HATCHES = {1: "", 3: "///", 5: "xxx", 7: "..."}
 OTHER_COLOUR, OTHER_HATCH = "#e6d0ea", "++"
 BOX_INK = "#2b2f36"  # boxes are pale in both themes
 STAR_COLOUR = "#e0a100"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Arrow:
-    label: str
-    colour: str
-    line: str
-
-
-FUSION_ARROWS = {
-    "time_to_channel": _Arrow("time to channel", "#9b5fc8", "solid"),
-    "time_strided_sampling": _Arrow("time-strided sampling", "#1a8a5a", (0, (4, 2))),
-    "time_strided_conv": _Arrow("time-strided convolution", "#d9483f", (0, (1, 1.2))),
-}
 
 
 def draw(genotype: Space, path: str, resolution: int | None = None, kinds: Sequence[str] = figures.SHOWN) -> list[str]:
@@ -219,7 +205,7 @@ def _draw_fusions(axes: Axes, theme: figures.Theme, genotype: Space, rows: dict[
         kind = group.fusion[0]
         if kind == "none":
             continue
-        x, arrow = _fusion_x(index), FUSION_ARROWS[kind]
+        x, arrow = _fusion_x(index), OPERATIONS[kind]
         axes.add_patch(
             FancyArrowPatch(
                 (x, rows["dense"]),
@@ -266,7 +252,7 @@ def _draw_legend(axes: Axes, theme: figures.Theme, genotype: Space, left: float,
         ),
     ]
     if genotype.dense is not None:
-        arrows = [Line2D([], [], color=a.colour, ls=a.line, lw=2, label=a.label) for a in FUSION_ARROWS.values()]
+        arrows = [Line2D([], [], color=a.colour, ls=a.line, lw=2, label=a.label) for a in OPERATIONS.values()]
         columns.append(("fusion, dense to sparse", arrows))
     star = Line2D(
         [],

@@ -7,7 +7,7 @@ latencies small (`tsnet_tf.search.latency`).
 import dataclasses
 import functools
 
-FUSION_KERNEL = 5  # frames seen by the time-strided convolution (SlowFast, section 3.3)
+from tsnet_tf.space.fusions import OPERATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,12 +90,14 @@ class Fusion:
 
     @property
     def cost(self) -> Cost:
-        taps = {"time_to_channel": self.ratio, "time_strided_sampling": 1, "time_strided_conv": 2}[self.kind]
+        operation = OPERATIONS[self.kind]
+        seen = len(operation.frames(self.ratio))
+        taps = operation.convolved or (1 if operation.pool else seen)
         positions, fused = self.frames * self.size * self.size, taps * self.dense
         projection = Cost(positions * fused * self.sparse, fused * self.sparse, positions * self.sparse)
-        if self.kind != "time_strided_conv":
+        if not operation.convolved:
             return projection
-        weights = FUSION_KERNEL * self.dense * fused
+        weights = seen * self.dense * fused
         return projection + Cost(positions * weights, weights + 2 * fused, positions * fused)
 
 

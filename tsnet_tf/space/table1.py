@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space.two_stream import FUSIONS, Group, Space, Stream
+from tsnet_tf.space.two_stream import Group, Space, Stream
 from tsnet_tf.space.validation import is_number, is_whole, validate
 
 TEMPORAL_KERNELS = (1, 3, 5)  # Table 2
@@ -13,6 +13,7 @@ EXPANSIONS = (1.5, 6.0, 0.75)  # (min, max, step), every group of both streams
 DEPTHS = ((1, 2), (1, 4), (1, 3, 3, 4), (1, 3, 3))  # blocks of each group, stage by stage
 SPARSE_CHANNELS = ((32, 48, 8), (64, 88, 8), (128, 176, 16), (248, 344, 24))  # (min, max, step) of stages 1 to 4
 DENSE_CHANNELS = ((8, 16, 8), (8, 24, 8), (16, 32, 8), (32, 56, 8))
+FUSIONS = ("none", "time_to_channel", "time_strided_sampling", "time_strided_conv")
 STEM_CHANNELS = (24, 8)  # of the sparse and the dense stream
 ATTENTION_STAGES = (2, 3, 4)
 ATTENTION_PLACES = 2  # in each of those stages and each stream: 2^6 x 2^6 = 4096 (section 5.5.3)

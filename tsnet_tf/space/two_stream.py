@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from tsnet_tf.errors import UserError
+from tsnet_tf.space.fusions import OPERATIONS
 
 VARIABLES = ("temporal_kernel", "spatial_kernel", "channels", "expansion", "fusion", "attention")
-FUSIONS = ("none", "time_to_channel", "time_strided_sampling", "time_strided_conv")
+FUSIONS = ("none", *OPERATIONS)
 Value = int | float | str | bool
 
 
