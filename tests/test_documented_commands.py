@@ -50,9 +50,8 @@ class Command:
 
 def fenced(text):
     """Blocks of code without a language; a block in a list is indented."""
-    return [
-        re.sub(r"^ {0,3}", "", block, flags=re.M) for block in re.findall(r"^ *```\n(.*?)^ *```", text, re.S | re.M)
-    ]
+    blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.S | re.M)
+    return [re.sub(r"^ {0,3}", "", block, flags=re.M) for language, block in blocks if not language]
 
 
 def snippets():

@@ -60,7 +60,7 @@ def test_per_class_table():
 
 
 @pytest.mark.parametrize(
-    "right, videos, expected", [(0.5, 2, (0.0945, 0.9055)), (1, 10, (0.7225, 1)), (0, 1, (0, 0.7935))]
+    "share, videos, expected", [(0.5, 2, (0.0945, 0.9055)), (1, 10, (0.7225, 1)), (0, 1, (0, 0.7935))]
 )
 def test_wilson_interval(share, videos, expected):
     # z = 1.96; centre (p + z²/2n) / (1 + z²/n), half width z √(p(1 - p)/n + z²/4n²) / (1 + z²/n), worked out by hand.

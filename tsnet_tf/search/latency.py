@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tsnet_tf import console, paths
 from tsnet_tf.errors import UserError
-from tsnet_tf.layers.fusion import OPERATIONS
+from tsnet_tf.layers.fusion import FusionOperation
 from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.models.two_stream import Head, Stem, TwoStreamModel
@@ -178,7 +178,7 @@ def _block(one: pieces.Block, largest: dict, batch_size: int) -> Callable:
 
 def _fusion(one: pieces.Fusion, largest: dict, batch_size: int) -> Callable:
     frames = one.frames * one.ratio
-    layer = OPERATIONS[one.kind](frames, one.ratio, largest["dense"], largest["sparse"])
+    layer = FusionOperation(one.kind, frames, one.ratio, largest["dense"], largest["sparse"])
     x = _features(dataclasses.replace(one, frames=frames), batch_size, largest["dense"])
     return lambda s: layer(x[..., : s["dense"]], dense=s["dense"], sparse=s["sparse"])
 
