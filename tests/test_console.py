@@ -105,3 +105,12 @@ def test_time_left_is_known_with_the_first_report_and_leaves_out_what_compiling_
     bar.began(1)
     bar.advance(10)
     assert said == ["search: sparse: 10/30, 0:00:20 left"]
+
+
+def test_numbers_go_with_their_nouns_and_verbs():
+    said = [
+        console.counted(1, "video", "are"),
+        console.counted(2, "class", "have"),
+        console.counted(1, "video", "decide"),
+    ]
+    assert said == ["1 video is", "2 classes have", "1 video decides"]

@@ -50,7 +50,7 @@ def test_patterns_that_are_none(pattern, said):
 @pytest.mark.parametrize("label", ["turn_left", "Moving something from right to left", "clockwise"])
 def test_mirroring_is_advised_against_where_labels_name_directions(label):
     [line] = advice.warnings(DATA, ["jump", label], {"train": [20, 20]})
-    assert line.startswith(f"1 labels name a direction, such as '{label}'") and "VideoDataset.flip = False" in line
+    assert line.startswith(f"1 label names a direction, such as '{label}'") and "VideoDataset.flip = False" in line
     assert not list(advice.warnings(dataclasses.replace(DATA, flip=False), ["jump", label], {"train": [20, 20]}))
 
 

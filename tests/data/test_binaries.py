@@ -53,7 +53,7 @@ def test_videos_in_folders_become_records_quietly(programs, tmp_path, write_vide
     )
     warning = [f"warning: 1 of 4 videos left out, see {tmp_path}/data/rejects.csv"]
     assert result.stderr.splitlines() == warning
-    assert result.stdout.splitlines()[-1] == f"prepare: 3 videos of 1 classes in {tmp_path}/data"
+    assert result.stdout.splitlines()[-1] == f"prepare: 3 videos of 1 class in {tmp_path}/data"
     assert all(line.startswith("prepare: ") for line in result.stdout.splitlines())
     assert os.path.exists(tmp_path / "data" / "manifest.json")
 
@@ -76,5 +76,5 @@ def test_kinetics_files_become_records_of_chosen_classes(programs, tmp_path, wri
         "--short_side=24",
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == f"prepare: 2 videos of 1 classes in {tmp_path}/data"
+    assert done.stdout.splitlines()[-1] == f"prepare: 2 videos of 1 class in {tmp_path}/data"
     assert json.loads((tmp_path / "data" / "labels.json").read_text()) == ["walk"]

@@ -72,7 +72,7 @@ def test_a_video_that_is_in_no_class_is_told(tmp_path, capsys, stray):
     touch(tmp_path, *SPLITS, stray)
     assert class_folders.read(str(tmp_path), split_seed=0) == FOUND
     assert capsys.readouterr().err == (
-        f"warning: 1 videos are in no class's folder and are left out, such as '{tmp_path}/{stray}'\n"
+        f"warning: 1 video is in no class's folder; left out, such as '{tmp_path}/{stray}'\n"
     )
 
 
@@ -80,7 +80,7 @@ def test_folders_without_videos_beside_the_splits_are_told(tmp_path, capsys):
     touch(tmp_path, *SPLITS, "notes/read.txt", "train/sit/list.txt")
     assert class_folders.read(str(tmp_path), split_seed=0) == FOUND
     assert capsys.readouterr().err == (
-        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/notes'\n"
+        f"warning: 2 folders have no video in them; left out, such as '{tmp_path}/notes'\n"
     )
 
 

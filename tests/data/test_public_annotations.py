@@ -63,7 +63,7 @@ def test_kinetics_clips_are_found_wherever_they_are(tmp_path, clips):
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path, clips, capsys):
     paths = _write(tmp_path, train=TRAIN, test=TEST)
     assert {a.split for a in kinetics.read(paths, clips)} == {"train"}
-    assert capsys.readouterr().err == "warning: 1 rows have no label, as test splits may; they are not prepared\n"
+    assert capsys.readouterr().err == "warning: 1 row has no label, as test splits may; not prepared\n"
     with pytest.raises(UserError, match="--kinetics: expected rows with a label in .*test, found none"):
         kinetics.read(paths[1:], clips)
 

@@ -155,8 +155,8 @@ def test_a_class_without_a_video_is_told(tmp_path, capsys):
     _touch(tmp_path, "run/b.mp4", "sit/deeper/a.mp4", "walk/a.txt")
     assert [a.label for a in class_folders.read(str(tmp_path), split_seed=0)] == ["run"]
     assert capsys.readouterr().err.splitlines() == [
-        f"warning: 1 videos are in no class's folder and are left out, such as '{tmp_path}/sit/deeper/a.mp4'",
-        f"warning: 2 folders have no video in them and are left out, such as '{tmp_path}/sit'",
+        f"warning: 1 video is in no class's folder; left out, such as '{tmp_path}/sit/deeper/a.mp4'",
+        f"warning: 2 folders have no video in them; left out, such as '{tmp_path}/sit'",
     ]
 
 

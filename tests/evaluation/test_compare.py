@@ -62,7 +62,7 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(UserError, match="expected predictions of the same videos, found 1 in one of the two only: '19"):
         compare(first, predictions(SECOND[:-1]))
     labels = np.array([0] * 19 + [1])
-    with pytest.raises(UserError, match="expected the same label in both, found two for 1 videos: '19.mp4'"):
+    with pytest.raises(UserError, match="expected the same label in both, found two for 1 video: '19.mp4'"):
         compare(first, Predictions(first.videos, labels, first.classes, first.probabilities))
     with pytest.raises(UserError, match="expected at least 2 videos to compare, found 1"):
         compare(predictions([1]), predictions([1]))

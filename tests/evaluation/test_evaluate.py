@@ -143,13 +143,13 @@ def test_videos_missing_or_double_are_counted_and_named(tmp_path, write_records,
     assert result["repeated"] == ["twice.mp4"]
     assert [line for line in warned if line.startswith("test: ")] == [
         f"test: 3 videos are missing: {shard}, record 3, {shard}, record 4, broken.mp4",
-        "test: 1 videos are there more than once and counted once: twice.mp4",
+        "test: 1 video is there more than once and counted once: twice.mp4",
     ]
 
 
 def test_more_records_than_the_manifest_says(tmp_path, write_records, brightness):
     dataset = write_records(tmp_path, [("a.mp4", 0, grey(0)), ("b.mp4", 0, grey(0))], claimed=1)
-    with pytest.raises(UserError, match="expected 1 records in '.*tfrecord' as manifest.json says, found 2"):
+    with pytest.raises(UserError, match="expected 1 record in '.*tfrecord' as manifest.json says, found 2"):
         evaluate(brightness, dataset, "test")
 
 

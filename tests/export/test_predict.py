@@ -94,7 +94,7 @@ def test_what_is_no_number_is_no_answer(reddest, tmp_path):
     broken.gain.assign(np.nan)
     export(broken, labels, str(tmp_path / "model"), **settings)
     write_video(str(tmp_path / "short.mp4"), colours((GREEN, 2)))
-    with pytest.raises(NotFinite, match="^prediction: the probabilities of 1 of 1 clips are not finite; ") as told:
+    with pytest.raises(NotFinite, match="^prediction: the probabilities of 1 of 1 clip are not finite; ") as told:
         Predictor(str(tmp_path / "model")).predict(str(tmp_path / "short.mp4"))
     assert told.value.exit_code == 3
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from tsnet_tf.console import counted
 from tsnet_tf.data.video_dataset import VideoDataset
 
 FEW_IN_TRAINING = 10  # videos of a class
@@ -29,21 +30,21 @@ def warnings(dataset: VideoDataset, labels: Sequence[str], videos: Mapping[str, 
     directed = [label for label in labels if DIRECTIONS & set(re.split(r"[^a-z]+", label.lower()))]
     if dataset.flip and directed:
         yield (
-            f"{len(directed)} labels name a direction, such as '{directed[0]}', and half of the training clips are "
-            "mirrored: set VideoDataset.flip = False"
+            f"{counted(len(directed), 'label', 'name')} a direction, such as '{directed[0]}', and half "
+            "of the training clips are mirrored: set VideoDataset.flip = False"
         )
     for split, counts in videos.items():
         there = {label: count for label, count in zip(labels, counts, strict=True) if count}
         few = sorted((count, label) for label, count in there.items() if count < FEW_IN_TRAINING)
         if split == "train" and few:
             yield (
-                f"{len(few)} of {len(there)} classes have fewer than {FEW_IN_TRAINING} training videos; "
+                f"{len(few)} of {counted(len(there), 'class', 'have')} fewer than {FEW_IN_TRAINING} training videos; "
                 f"'{few[0][1]}' has {few[0][0]}"
             )
         if split != "train" and sum(counts) < FEW_TO_MEASURE:
             yield (
-                f"{split} has {sum(counts)} videos: one of them is {100 / sum(counts):.1f} % of an accuracy that is "
-                "measured on it"
+                f"{split} has {counted(sum(counts), 'video')}: one of them is "
+                f"{100 / sum(counts):.1f} % of an accuracy that is measured on it"
             )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.data import pipeline, schema
 from tsnet_tf.data.shards import checksum
 from tsnet_tf.data.video_dataset import VideoDataset
@@ -104,7 +105,7 @@ def _faults_of(path: str, count: int, classes: int) -> Iterator[str]:
     except tf.errors.DataLossError:
         yield f"record {number + 1} of '{path}': found the file torn there"
     if number + 1 != count:
-        yield f"'{path}': expected {count} records, found {number + 1}"
+        yield f"'{path}': expected {counted(count, 'record')}, found {number + 1}"
 
 
 def _in_turn(dataset: VideoDataset, splits: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -23,6 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tsnet_tf import atomic, console, filesystems
+from tsnet_tf.console import counted
 from tsnet_tf.data import manifest
 from tsnet_tf.data.annotations import (
     Annotation,
@@ -150,7 +151,7 @@ def prepare(
         os.replace(folder, os.path.realpath(output))
     added = f", {videos} more than in {earlier.folder}" if earlier else ""
     total = sum(of_split["videos"] for of_split in splits.values())
-    console.say(f"prepare: {total} videos of {len(labels)} classes in {output}{added}")
+    console.say(f"prepare: {counted(total, 'video')} of {counted(len(labels), 'class')} in {output}{added}")
     if rejects:
         trained = counts(every)["train"]
         written = {split: of_split["classes"] for split, of_split in splits.items()}

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation.predictions import Predictions
 
@@ -98,6 +99,6 @@ def _order_of(first: Predictions, second: Predictions) -> np.ndarray:
     other = np.flatnonzero(first.labels != second.labels[order])
     if len(other):
         raise UserError(
-            f"expected the same label in both, found two for {len(other)} videos: '{first.videos[other[0]]}'"
+            f"expected the same label in both, found two for {counted(len(other), 'video')}: '{first.videos[other[0]]}'"
         )
     return order

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tsnet_tf import atomic, console
+from tsnet_tf.console import counted
 from tsnet_tf.data import pipeline
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
@@ -267,7 +268,8 @@ def show(result: dict) -> None:
     accuracies = [_with_interval(result[name], result[f"{name}_interval"]) for name in ("top1", "top5")]
     others = [f"{100 * result[name]:.1f}" for name in ("mean_class_accuracy", "calibration_error")]
     console.table(
-        f"{result['split']}: {result['videos']} videos x {result['views_per_video']} views of {result['crop']} pixels, "
+        f"{result['split']}: {counted(result['videos'], 'video')} x "
+        f"{counted(result['views_per_video'], 'view')} of {result['crop']} pixels, "
         f"{result['seconds']:.0f} s; in brackets the {metrics.CONFIDENCE:.0%} interval over videos",
         ["views", "top-1 %", "top-5 %", "mean class %", "calibration error %", "GMACs/view", "GMACs/video"],
         [
@@ -312,4 +314,4 @@ def _tell(found: videos.Videos, split: str) -> None:
     for what, names in (("missing", found.missing), ("there more than once and counted once", found.repeated)):
         if names:
             shown = ", ".join(names[:_NAMED_AT_MOST]) + (", ..." if len(names) > _NAMED_AT_MOST else "")
-            console.warn(f"{split}: {len(names)} videos are {what}: {shown}")
+            console.warn(f"{split}: {counted(len(names), 'video', 'are')} {what}: {shown}")

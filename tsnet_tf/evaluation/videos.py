@@ -11,6 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from tsnet_tf.console import counted
 from tsnet_tf.data import schema
 from tsnet_tf.data.video_dataset import MANIFEST, VideoDataset
 from tsnet_tf.errors import UserError
@@ -57,7 +58,7 @@ def of_split(dataset: VideoDataset, split: str) -> Videos:
             said = " ".join(str(error.message).split())
             raise UserError(f"expected {expected} whole records in '{path}', found after {found}: {said}") from error
         if found > expected:
-            raise UserError(f"expected {expected} records in '{path}' as {MANIFEST} says, found {found}")
+            raise UserError(f"expected {counted(expected, 'record')} in '{path}' as {MANIFEST} says, found {found}")
         missing += [f"{os.path.basename(path)}, record {number}" for number in range(found, expected)]
     missing += _rejected(dataset, split)
     repeated = sorted(name for name, count in collections.Counter(names).items() if count > 1)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.data.decode import VideoError, open_video
 from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video
 from tsnet_tf.data.sampling import LOOP, Sampling
@@ -137,8 +138,9 @@ class Predictor:
         broken = ~np.isfinite(found).all(axis=1)
         if broken.any():
             raise NotFinite(
-                f"prediction: the probabilities of {broken.sum()} of {len(broken)} clips are not finite; the model's "
-                "weights are broken: train it anew with a smaller learning_rate, or weight_optimizer.clip_norm"
+                f"prediction: the probabilities of {broken.sum()} of {counted(len(broken), 'clip')} are not "
+                "finite; the model's weights are broken: train it anew with a smaller learning_rate, or "
+                "weight_optimizer.clip_norm"
             )
         return found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from tsnet_tf.console import counted
+
 FEW_VIDEOS = 30  # of which one moves an accuracy by more than 3 %
 FEW_OF_A_CLASS = 10  # training videos, in the mean
 UNDECIDED = 0.95  # part of the entropy at the start
@@ -26,11 +28,12 @@ def before(settings, classes: int, steps: int, alpha_rate: float, most_candidate
     validation, training = data.num_videos(settings.validation_splits), data.num_videos(settings.train_splits)
     if validation < FEW_VIDEOS:
         yield (
-            f"search.validation_splits: {validation} videos decide between architectures; one of them is "
+            f"search.validation_splits: {counted(validation, 'video', 'decide')} between architectures; one of them is "
             f"{100 / validation:.1f} % of the accuracy on them"
         )
     if training < FEW_OF_A_CLASS * classes:
-        yield f"search.train_splits: {training} videos of {classes} classes are few to train shared weights on"
+        there = f"{counted(training, 'video')} of {counted(classes, 'class')}"
+        yield f"search.train_splits: {there} are few to train shared weights on"
     moving = round(steps * (1 - settings.alpha_warmup))
     if settings.alpha_warmup < 1 and most_candidates > 1:
         gain = math.exp(min(2 * moving * alpha_rate, 100))  # one logit up, the others down

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.data.annotations import SPLIT_NAMES, Annotation, hold_out
 from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video, list_folder
 from tsnet_tf.data.labels import spelled
@@ -51,8 +52,15 @@ def read(
             f"'{folder}/{'/'.join(of_splits[0])}' and '{folder}/{'/'.join(strangers[0])}'"
         )
     taken = {tuple(path) for path in found}
-    _tell("videos are in no class's folder", ["/".join(path) for path in videos if tuple(path) not in taken], folder)
-    _tell("folders have no video in them", _without(folder, {path[:-1] for path in taken}, bool(of_splits)), folder)
+    _tell(
+        ("video", "are"),
+        "in no class's folder",
+        ["/".join(path) for path in videos if tuple(path) not in taken],
+        folder,
+    )
+    _tell(
+        ("folder", "have"), "no video in them", _without(folder, {path[:-1] for path in taken}, bool(of_splits)), folder
+    )
     labels = {name: spelled(name, FLAG, f"'{folder}'") for name in {path[-2] for path in found}}
     if of_splits:
         return sorted(Annotation("/".join(path), labels[path[1]], SPLIT_NAMES[path[0]]) for path in found)
@@ -72,6 +80,6 @@ def _subfolders(folder: str) -> list[str]:
     return [name for name in list_folder(folder, FLAG) if tf.io.gfile.isdir(os.path.join(folder, name))]
 
 
-def _tell(what: str, left_out: list[str], folder: str) -> None:
+def _tell(what: tuple[str, str], how: str, left_out: list[str], folder: str) -> None:
     if left_out:
-        console.warn(f"{len(left_out)} {what} and are left out, such as '{folder}/{left_out[0]}'")
+        console.warn(f"{counted(len(left_out), *what)} {how}; left out, such as '{folder}/{left_out[0]}'")

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text
 from tsnet_tf.data.labels import no_classes, spelled
 from tsnet_tf.errors import UserError
@@ -60,8 +61,8 @@ def read(
     left = [annotation for annotation in found if annotation.label not in unknown]
     if unknown:
         console.warn(
-            f"{len(found) - len(left)} rows have the label {', '.join(sorted(unknown))}, which no training video has; "
-            "they are not prepared"
+            f"{counted(len(found) - len(left), 'row', 'have')} the label {', '.join(sorted(unknown))}, which no "
+            "training video has; they are not prepared"
         )
     return sorted(left)
 

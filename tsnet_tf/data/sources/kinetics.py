@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tsnet_tf import console
+from tsnet_tf.console import counted
 from tsnet_tf.data.annotations import Annotation, unique
 from tsnet_tf.data.folders import files_below, is_video
 from tsnet_tf.data.labels import spelled
@@ -46,7 +47,7 @@ def read(paths: Sequence[str], videos: str) -> list[Annotation]:
     if not annotations:
         raise UserError(f"{FLAG}: expected rows with a label in {', '.join(paths)}, found none")
     if unlabelled:
-        console.warn(f"{unlabelled} rows have no label, as test splits may; they are not prepared")
+        console.warn(f"{counted(unlabelled, 'row', 'have')} no label, as test splits may; not prepared")
     return unique(annotations, FLAG)
 
 
