@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 # Begun first, so that none of them is left to one process while the other has nothing to do.
-LONGEST = ["tests/training/test_two_workers.py", "tests/test_end_to_end.py"]
+LONGEST = ["tests/training/test_two_workers.py", "tests/test_end_to_end.py", "tests/test_documented_commands_run.py"]
 
 
 def pytest_collection_modifyitems(items):
