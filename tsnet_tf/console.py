@@ -42,7 +42,7 @@ def level() -> str:
 
 
 def counted(count: int, noun: str, verb: str = "") -> str:
-    """A number with its noun, and one of the verbs are, have or decide: "1 video is", "2 classes are"."""
+    """A number with its noun and, in the plural as it is given, a verb: "1 video is", "2 classes are"."""
     one = {"are": "is", "have": "has"}.get(verb, f"{verb}s")
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count} {noun if count == 1 else plural}" + (f" {one if count == 1 else verb}" if verb else "")
