@@ -44,7 +44,10 @@ def test_a_folder_of_a_hundred_clips_becomes_an_exported_model_within_the_budget
     assert (tmp_path / "runs" / "inspection" / "data" / "clips.png").is_file()
     whole = command("bin/progressive.py --gin_file=mine.gin")
     small = [f"--gin_bindings={setting}" for setting in SMALL]
-    assert "reachable" in run(whole, *small, "--dry_run") and not (tmp_path / "runs" / "mine").exists()
+    planned = run(whole, *small, "--dry_run")
+    targets = [float(target) for target in re.findall(r"([\d.]+) │ GMACs per view", planned)]
+    assert len(targets) == 3 and targets == sorted(targets) and targets[-1] == 0.1
+    assert not (tmp_path / "runs" / "mine").exists()
     run(whole, *small)
     summary = json.loads((tmp_path / "runs" / "mine" / "summary.json").read_text())
     budgets = [step["target_gmacs"] for step in summary["steps"]]

@@ -229,9 +229,9 @@ def _names_and_labels(folder):
     for path in sorted(folder.glob("*.tfrecord")):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             context = tf.train.SequenceExample.FromString(record).context.feature
-            label = context["clip/label/text"].bytes_list.value[0].decode()
-            assert schema.name_of(record) not in found
-            found[schema.name_of(record)] = (schema.label_of(record), label, path.name.split("-")[0])
+            name, label = (context[key].bytes_list.value[0].decode() for key in ("clip/media_id", "clip/label/text"))
+            assert name not in found
+            found[name] = (context["clip/label/index"].int64_list.value[0], label, path.name.split("-")[0])
     return found
 
 

@@ -34,8 +34,9 @@ def test_every_lowering_gives_the_same(side, kernel, stride):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5, err_msg=lowering)
 
 
-def test_fusion_is_one_sum_and_no_convolution():
+def test_fusion_is_one_sum_and_no_convolution(monkeypatch):
     """27 numbers of a 3 x 3 x 3 kernel: as many products; a convolution is what libraries would be called for."""
+    monkeypatch.delenv("TSNET_TF_PLAIN", raising=False)  # this is about the fast one
     x, kernel = tf.TensorSpec([8, 6, 6, 3]), tf.TensorSpec([3, 3, 3, 3])
     convolve = tf.function(lambda x, kernel: depthwise_conv3d(x, kernel, FRAMES), jit_compile=True, autograph=False)
     graph = convolve.get_concrete_function(x, kernel).graph

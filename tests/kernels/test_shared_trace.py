@@ -18,7 +18,8 @@ def _functions_called(network, *arguments):
     return {node.attr["f"].func.name for node in graph.node if node.op == "PartitionedCall"}
 
 
-def test_blocks_that_differ_in_weights_alone_are_one_function_of_the_graph():
+def test_blocks_that_differ_in_weights_alone_are_one_function_of_the_graph(monkeypatch):
+    monkeypatch.delenv("TSNET_TF_PLAIN", raising=False)  # this is about the fast one
     blocks = [_block(16), _block(24), _block(32)]
 
     @tf.function
@@ -36,7 +37,8 @@ def test_blocks_that_differ_in_weights_alone_are_one_function_of_the_graph():
         tf.debugging.assert_near(network(x, tf.constant(inner)), expected, atol=1e-5)
 
 
-def test_what_is_computed_otherwise_is_another_function():
+def test_what_is_computed_otherwise_is_another_function(monkeypatch):
+    monkeypatch.delenv("TSNET_TF_PLAIN", raising=False)  # this is about the fast one
     blocks = [_block(16), _block(16, stride=2)]
 
     @tf.function

@@ -146,8 +146,9 @@ def test_a_fixed_model_classifies_without_the_batch(space, draw_clips, draw_arch
     assert together.dtype == np.float32
 
 
-def test_streams_of_as_many_frames_share_no_trace():
+def test_streams_of_as_many_frames_share_no_trace(monkeypatch):
     """They run at the same time, and oneDNN's batch normalisation cannot do two widths at once in one function."""
+    monkeypatch.delenv("TSNET_TF_PLAIN", raising=False)  # this is about the fast one
     space = table1(
         resolution=16,
         sparse_frames=4,

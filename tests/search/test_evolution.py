@@ -35,7 +35,7 @@ def test_children_climb_above_random_architectures_of_the_same_number_and_cost()
     assert len({tuple(one) for one in best}) == 5
     random = BUDGET.sample(np.zeros(BUDGET.distribution.shape, np.float32), 400, np.array([1, 0])).numpy()
     assert score(best[0]) > max(map(score, random))
-    assert np.mean(values[-50:]) > np.mean(values[:32]) + 1.5 * np.std(values[:32])  # it is the population that climbs
+    assert np.mean(values[-50:]) > np.mean(values[:32]) + 2 * np.std(values[:32])  # it is the population that climbs
 
 
 def test_the_same_seed_gives_the_same_architectures():

@@ -32,6 +32,19 @@ class Earlier:
     manifest: dict
     annotations: Mapping[str, Annotation]
 
+    def check(self, options: Mapping[str, object]) -> None:
+        """Refuses options (those of `tsnet_tf.data.prepare.Options`) that would give other frames than there are.
+
+        Raises:
+          UserError: they would.
+        """
+        there = self.manifest["options"]
+        for name in ("short_side", "jpeg_quality"):
+            if there[name] != options[name]:
+                raise UserError(
+                    f"{FLAG}: expected --{name}={there[name]}, as in '{self.folder}', found {options[name]}"
+                )
+
     def additions(self, annotations: Sequence[Annotation], videos: str) -> list[Annotation]:
         """The annotations of videos that are not among the records yet.
 
@@ -61,23 +74,23 @@ class Earlier:
             raise UserError(f"{FLAG}: expected videos that are not in '{self.folder}' yet, found none")
         return [annotation for annotation in annotations if annotation.path not in self.annotations]
 
-    def labels(self, wanted: Sequence[str], given: bool) -> list[str]:
+    def labels(self, used: Sequence[str], given: Sequence[str] | None) -> list[str]:
         """The label map: that of the records, so that a model of theirs stays right, and what is new after it.
 
         Args:
-          wanted: labels of the new videos, or the label map that the user has given.
-          given: whether it is the latter.
+          used: labels of the new videos.
+          given: the label map that the user wants instead, if any.
 
         Raises:
-          UserError: the user's begins otherwise.
+          UserError: that one begins otherwise.
         """
         there = self.manifest["labels"]
-        if given and list(wanted[: len(there)]) != there:
+        if given and list(given[: len(there)]) != there:
             raise UserError(
                 f"{FLAG}: expected --labels to begin with the {len(there)} labels of '{self.folder}' in their order, "
-                f"found others"
+                "found others"
             )
-        return there + [label for label in wanted if label not in there]
+        return list(given) if given else there + [label for label in used if label not in there]
 
     def renumbered(self, plan: Sequence[Shard]) -> list[Shard]:
         """The new shards, counted on from those that are there."""
@@ -140,9 +153,10 @@ def read(folder: str) -> Earlier:
         for index in range(count):
             shard = os.path.join(folder, Shard(split, index, count, ()).name)
             try:
-                for record in tf.data.TFRecordDataset(shard).as_numpy_iterator():
-                    name, label = schema.name_of(record), described["labels"][schema.label_of(record)]
-                    annotations[name] = Annotation(name, label, split)
+                records = tf.data.TFRecordDataset(shard).map(schema.name_and_label, tf.data.AUTOTUNE)
+                for name, label in records.as_numpy_iterator():
+                    path = name.decode()
+                    annotations[path] = Annotation(path, described["labels"][label], split)
             except tf.errors.OpError as error:
                 raise UserError(f"{FLAG}: expected whole records in '{shard}', found: {error.message}") from error
     return Earlier(folder, described, annotations)

@@ -102,11 +102,10 @@ def prepare(
         annotations = of_classes(annotations, classes)
     every, before = annotations, earlier.manifest if earlier else {"splits": {}}
     if earlier:
-        _check_alike(options, earlier)
+        earlier.check(dataclasses.asdict(options))
         annotations = earlier.additions(annotations, options.videos)
         every = [*earlier.annotations.values(), *annotations]
-        given, labels = labels is not None, labels or label_map(annotations)
-        labels = earlier.labels(labels, given)
+        labels = earlier.labels(label_map(annotations), labels)
     labels = label_map(annotations, labels or classes)
     check_distinct(labels)
     check_files(annotations, lambda path: location_of(options.videos, path))
@@ -235,15 +234,6 @@ def _watched(folder: str, plan: Sequence[Shard]) -> Iterator[None]:
             stop.set()
             watcher.join()
             look()
-
-
-def _check_alike(options: Options, earlier: Earlier) -> None:
-    there = earlier.manifest["options"]
-    for name in ("short_side", "jpeg_quality"):
-        if there[name] != getattr(options, name):
-            raise UserError(
-                f"--add_to: expected --{name}={there[name]}, as in '{earlier.folder}', found {getattr(options, name)}"
-            )
 
 
 def _is_complete(output: str, fingerprint: str, videos: str) -> bool:

@@ -82,12 +82,16 @@ def name_of(serialized: bytes) -> str:
     return context[MEDIA_ID].numpy().decode(errors="replace")
 
 
-def label_of(serialized: bytes) -> int:
-    """The index of a record's label."""
+def name_and_label(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The path that the annotations have for a record's video, and the index of its label; no frame is looked at."""
     context, _ = tf.io.parse_single_sequence_example(
-        serialized, context_features={LABEL_INDEX: tf.io.FixedLenFeature((), tf.int64)}
+        serialized,
+        context_features={
+            MEDIA_ID: tf.io.FixedLenFeature((), tf.string),
+            LABEL_INDEX: tf.io.FixedLenFeature((), tf.int64),
+        },
     )
-    return int(context[LABEL_INDEX])
+    return context[MEDIA_ID], context[LABEL_INDEX]
 
 
 def fault(serialized: bytes, classes: int, *, decode_frames: bool = True) -> str | None:

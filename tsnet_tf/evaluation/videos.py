@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
-import io
 import os
 
 import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.console import counted
-from tsnet_tf.data import schema
+from tsnet_tf.data import manifest, schema
 from tsnet_tf.data.video_dataset import MANIFEST, VideoDataset
 from tsnet_tf.errors import UserError
-
-REJECTS = "rejects.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +46,7 @@ def of_split(dataset: VideoDataset, split: str) -> Videos:
     for path, expected in dataset.shards([split]):
         found = 0
         try:
-            for name, label in tf.data.TFRecordDataset(path).map(_name_and_label, tf.data.AUTOTUNE):
+            for name, label in tf.data.TFRecordDataset(path).map(schema.name_and_label, tf.data.AUTOTUNE):
                 names.append(name.numpy().decode())
                 labels.append(int(label))
                 found += 1
@@ -65,21 +61,7 @@ def of_split(dataset: VideoDataset, split: str) -> Videos:
     return Videos(names, np.array(labels, np.int64), missing, repeated)
 
 
-def _name_and_label(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    context, _ = tf.io.parse_single_sequence_example(
-        record,
-        context_features={
-            schema.MEDIA_ID: tf.io.FixedLenFeature((), tf.string),
-            schema.LABEL_INDEX: tf.io.FixedLenFeature((), tf.int64),
-        },
-    )
-    return context[schema.MEDIA_ID], context[schema.LABEL_INDEX]
-
-
 def _rejected(dataset: VideoDataset, split: str) -> list[str]:
-    path = os.path.join(dataset.directory, REJECTS)
-    if not tf.io.gfile.exists(path):
+    if not tf.io.gfile.exists(os.path.join(dataset.directory, manifest.REJECTS)):
         return []
-    with tf.io.gfile.GFile(path) as file:
-        rows = csv.DictReader(io.StringIO(file.read(), newline=""))
-        return [row["path"] for row in rows if row["split"] == split]
+    return [path for path, _, of_split, _ in manifest.read_rejects(dataset.directory) if of_split == split]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tsnet_tf.search.budget import BudgetedDistribution
 
 POPULATION = 32
-_CHANGE = -4.0  # log-odds of a choice that a child has otherwise than its parent, beside the one that it must
+_CHANGE = -6.0  # log-odds of a choice that a child has otherwise than its parent, beside the one that it must
 
 
 def evolve(
