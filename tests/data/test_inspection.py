@@ -61,7 +61,7 @@ def test_every_fault_is_told(prepared):
         "found frame 3 that is ",
         "expected the SHA-256 " + faults[2].split("SHA-256 ")[1][0],
         "found the file torn th",
-        "expected 1 record, fo",
+        "expected 1 record, fou",
     ]
     assert faults[1].startswith(f"record 1 of '{first}'") and faults[3].startswith(f"record 0 of '{second}'")
 
