@@ -1,4 +1,7 @@
-"""Records to batches of clips: parse, sample, decode, augment, batch.
+"""Records to batches of clips, in phases one after the other.
+
+In training: list, shuffle, read, parse (`tsnet_tf.data.video_source`), sample, decode, augment, batch, mix. In a test:
+list, read, parse, sample, decode, crop, batch.
 
 One draw serves both streams. A clip of the dense stream is uint8 [frames, height, width, 3]; the sparse stream's frames
 are ``clip[::frames // sparse_frames]``. Where only the sparse stream is wanted, asking for its own frames and stride
@@ -13,19 +16,16 @@ depend on which clip stands at the mirrored place of the replica's batch; and a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.data import augmentation, clips, records
+from tsnet_tf.data import augmentation, clips, records, video_source
 from tsnet_tf.data.crops import CENTER, CROPS
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
 
 NO_VIDEO = -1  # number of the video of a clip that only fills up a batch
-_FOREVER = np.iinfo(np.int64).max
-_FILES_READ_AT_ONCE = 8
 _RAND_AUGMENT, _MIX = 1, 2  # folded into a clip's seed, so that either can be switched on without changing the rest
 
 
@@ -70,54 +70,61 @@ def train_clips(
             "VideoDataset: expected mixup_alpha and cutmix_alpha of 0 in a search, where every clip has one label; "
             f"found {dataset.mixup_alpha} and {dataset.cutmix_alpha}"
         )
-    pipelines = input_context.num_input_pipelines if input_context else 1
-    replicas = input_context.num_replicas_in_sync if input_context else 1
+    context = input_context or tf.distribute.InputContext()
+    pipelines, replicas = context.num_input_pipelines, context.num_replicas_in_sync
     if batch_size < 1 or batch_size % replicas:
         raise UserError(f"expected a batch size that {replicas} replicas can share, found {batch_size}")
-    pipeline = input_context.input_pipeline_id if input_context else 0
-    make = _clips_from_memory if _fits_in_memory(dataset, splits) else _clips_from_files
+    order = video_source.Order(seed, batch_size, pipelines, context.input_pipeline_id, repeat, skip_batches)
     faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
+    source = video_source.open_source(dataset, splits, order, faults)  # lists, shuffles, reads, parses
 
-    def seed_of(index: tf.Tensor) -> tf.Tensor:
-        return tf.stack([tf.cast(seed, tf.int64), index])
+    def to_clip(index: tf.Tensor, video: records.Video) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        own_seed = order.seed_of(index)
+        seeds = tf.random.split(own_seed, 3)
+        encoded = _sample(video, dataset, frames, frame_stride, seeds[0])
+        clip = _decode(encoded, dataset, seeds[1], seeds[2])
+        return _augment(clip, dataset, own_seed), video.label, own_seed
 
-    def to_clip(index: tf.Tensor, encoded: tf.Tensor, first: tf.Tensor, count: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-        """The clip of a video whose frames are the ``count`` ones of ``encoded`` from ``first`` on."""
-        seeds = tf.random.split(seed_of(index), 3)
-        sampled = dataset.frame_sampling.training_frames(count, rate, frames, frame_stride, seeds[0])
-        encoded = tf.gather(encoded, first + sampled)
-        size = tf.io.extract_jpeg_shape(encoded[0])[:2]
-        square = clips.random_square(size, dataset.crop, *dataset.train_jitter, seeds[1])
-        mirrored = dataset.flip and tf.random.stateless_uniform([], seeds[2]) < 0.5
-        clip = clips.decode_square(encoded, square, dataset.crop, mirrored)
-        if dataset.randaugment_layers:
-            own_seed = tf.random.fold_in(seed_of(index), _RAND_AUGMENT)
-            clip = augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, own_seed)
-        return clip
+    def to_mixed(batch: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _mix(batch, labels, seeds, dataset, faults.classes)
 
-    def finish(indices: tf.Tensor, batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if not dataset.mixes:
-            return batch, labels
-        seeds = tf.map_fn(
-            lambda index: tf.cast(tf.random.fold_in(seed_of(index), _MIX), tf.int64),
-            indices,
-            fn_output_signature=tf.TensorSpec([2], tf.int64),
-        )
-        return augmentation.mix(
-            batch,
-            labels,
-            seeds,
-            faults.classes,
-            mixup_alpha=dataset.mixup_alpha,
-            cutmix_alpha=dataset.cutmix_alpha,
-        )
-
-    made = make(dataset, splits, to_clip, batch_size, seed, pipelines, pipeline, repeat, skip_batches, faults)
-    batches = made.batch(batch_size // replicas, drop_remainder=True).map(finish).prefetch(2)
+    batches = source.map(to_clip).batch(batch_size // replicas, drop_remainder=True).map(to_mixed).prefetch(2)
     options = tf.data.Options()
     # Clips are made side by side. To share the work of a single frame among threads as well costs a tenth.
     options.threading.max_intra_op_parallelism = 1
     return batches.with_options(options)
+
+
+def _sample(video: records.Video, dataset: VideoDataset, frames: int, stride: int, seed: tf.Tensor) -> tf.Tensor:
+    """Takes the frames of a clip, JPEGs, string [frames]."""
+    return video.jpegs(dataset.frame_sampling.training_frames(video.count, video.rate, frames, stride, seed))
+
+
+def _decode(encoded: tf.Tensor, dataset: VideoDataset, square_seed: tf.Tensor, flip_seed: tf.Tensor) -> tf.Tensor:
+    """Decodes the same random square of all frames, perhaps mirrored, uint8 [frames, crop, crop, 3]."""
+    size = tf.io.extract_jpeg_shape(encoded[0])[:2]
+    square = clips.random_square(size, dataset.crop, *dataset.train_jitter, square_seed)
+    mirrored = dataset.flip and tf.random.stateless_uniform([], flip_seed) < 0.5
+    return clips.decode_square(encoded, square, dataset.crop, mirrored)
+
+
+def _augment(clip: tf.Tensor, dataset: VideoDataset, seed: tf.Tensor) -> tf.Tensor:
+    """Applies RandAugment, if the data set has it."""
+    if not dataset.randaugment_layers:
+        return clip
+    seed = tf.random.fold_in(seed, _RAND_AUGMENT)
+    return augmentation.rand_augment(clip, dataset.randaugment_layers, dataset.randaugment_magnitude, seed)
+
+
+def _mix(
+    batch: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, dataset: VideoDataset, classes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Applies Mixup and CutMix, if the data set has them; the labels are then shares, float32 [batch, classes]."""
+    if not dataset.mixes:
+        return batch, labels
+    seeds = tf.map_fn(lambda seed: tf.cast(tf.random.fold_in(seed, _MIX), tf.int64), seeds)
+    alphas = {"mixup_alpha": dataset.mixup_alpha, "cutmix_alpha": dataset.cutmix_alpha}
+    return augmentation.mix(batch, labels, seeds, classes, **alphas)
 
 
 def test_clips(
@@ -157,56 +164,59 @@ def test_clips(
       UserError: the records are missing, or the numbers do not fit together.
     """
     _check_span(dataset, frames, frame_stride)
-    if crops not in CROPS:
-        raise UserError(f"expected crops to be one of {', '.join(CROPS)}, found '{crops}'")
-    if views < 1:
-        raise UserError(f"expected at least one view per video, found {views}")
     short_side, crop = short_side or dataset.test_short_side, crop or dataset.crop
-    if short_side < crop:
-        raise UserError(f"expected a test short side no less than the crop of {crop}, found {short_side}")
-
-    faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
-
-    def to_frames(video: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, label, rate = records.parse(record, faults.classes)
-        sampled = dataset.frame_sampling.test_frames(tf.size(encoded), rate, frames, frame_stride, views)
-        # Views overlap: each frame is decoded once, then taken by every view that shows it.
-        needed, places = tf.unique(tf.reshape(sampled, [-1]))
-        decoded = clips.resize_short_side(clips.decode_frames(tf.gather(encoded, needed)), short_side)
-        return decoded, tf.reshape(places, [views, frames]), label, tf.cast(video, tf.int32)
-
-    def to_views(decoded: tf.Tensor, places: tf.Tensor, label: tf.Tensor, video: tf.Tensor) -> tf.data.Dataset:
-        def to_crops(view: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
-            count = CROPS[crops]
-            return tf.data.Dataset.from_tensor_slices(
-                {
-                    "clip": clips.test_crops(tf.gather(decoded, place), crop, crops),
-                    "label": tf.repeat(label, count),
-                    "video": tf.repeat(video, count),
-                    "view": tf.cast(view, tf.int32) * count + tf.range(count),
-                }
-            )
-
-        return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
-
+    _check_views(views, crops, short_side, crop)
     shards = dataset.shards([split])
+    faults = records.Faults(dataset.max_corrupt_records, len(dataset.labels()))
     found = records.read_all(shards, faults).enumerate()
     if input_context:
         found = found.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
-    numbered = found.map(lambda video, record: (video, *record))
+    numbered = found.map(lambda number, record: (number, *record))
+
+    def to_frames(number: tf.Tensor, path: tf.Tensor, place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        video = records.parse(record, faults.classes)
+        sampled = dataset.frame_sampling.test_frames(video.count, video.rate, frames, frame_stride, views)
+        # Views overlap: each frame is decoded once, then taken by every view that shows it.
+        needed, places = tf.unique(tf.reshape(sampled, [-1]))
+        decoded = clips.resize_short_side(clips.decode_frames(video.jpegs(needed)), short_side)
+        return decoded, tf.reshape(places, [views, frames]), video.label, tf.cast(number, tf.int32)
+
+    def to_views(decoded: tf.Tensor, places: tf.Tensor, label: tf.Tensor, video: tf.Tensor) -> tf.data.Dataset:
+        return _cut(decoded, places, label, video, crop, crops)
+
     every_view = records.try_map(numbered, to_frames, faults).flat_map(to_views)
     if not input_context:
         return every_view.batch(batch_size).prefetch(2)
     videos = math.ceil(sum(count for _, count in shards) / input_context.num_input_pipelines)
     replicas = input_context.num_replicas_in_sync // input_context.num_input_pipelines
     steps = math.ceil(videos * views * CROPS[crops] / (batch_size * replicas))
-    empty = {
-        "clip": tf.zeros([frames, crop, crop, 3], tf.uint8),
-        **{name: tf.constant(NO_VIDEO) for name in ("label", "video", "view")},
-    }
-    filling = tf.data.Dataset.from_tensors(empty).repeat()
-    whole = every_view.concatenate(filling).batch(batch_size, drop_remainder=True)
-    return whole.take(steps * replicas).prefetch(2)
+    return _filled_up(every_view).batch(batch_size, drop_remainder=True).take(steps * replicas).prefetch(2)
+
+
+def _cut(
+    decoded: tf.Tensor, places: tf.Tensor, label: tf.Tensor, video: tf.Tensor, crop: int, crops: str
+) -> tf.data.Dataset:
+    """Makes the views of a video, crop by crop, of its frames and of where each view's frames are among them."""
+    count = CROPS[crops]
+
+    def to_crops(view: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(
+            {
+                "clip": clips.test_crops(tf.gather(decoded, place), crop, crops),
+                "label": tf.repeat(label, count),
+                "video": tf.repeat(video, count),
+                "view": tf.cast(view, tf.int32) * count + tf.range(count),
+            }
+        )
+
+    return tf.data.Dataset.from_tensor_slices(places).enumerate().flat_map(to_crops)
+
+
+def _filled_up(every_view: tf.data.Dataset) -> tf.data.Dataset:
+    """The views, and then black clips of `NO_VIDEO` for ever."""
+    spec = every_view.element_spec
+    empty = {name: tf.constant(0 if name == "clip" else NO_VIDEO, of.dtype, of.shape) for name, of in spec.items()}
+    return every_view.concatenate(tf.data.Dataset.from_tensors(empty).repeat())
 
 
 def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:
@@ -217,92 +227,10 @@ def _check_span(dataset: VideoDataset, frames: int, frame_stride: int) -> None:
         )
 
 
-def _fits_in_memory(dataset: VideoDataset, splits: Sequence[str]) -> bool:
-    size = sum(tf.io.gfile.stat(path).length for path, _ in dataset.shards(splits))
-    return size <= dataset.cache_megabytes * 2**20
-
-
-def _clips_from_memory(
-    dataset: VideoDataset,
-    splits: Sequence[str],
-    to_clip: Callable,
-    batch_size: int,
-    seed: int,
-    pipelines: int,
-    pipeline: int,
-    repeat: bool,
-    skip_batches: int,
-    faults: records.Faults,
-) -> tf.data.Dataset:
-    """Clips of records in memory, in an order that any step can start from.
-
-    The sequence does not depend on the number of pipelines: each takes its part of every step.
-    """
-    videos = records.load(dataset.shards(splits), faults)
-    total, share = len(videos.labels), batch_size // pipelines
-    end = _FOREVER if repeat else total // batch_size * share
-
-    def pick(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        index = number // share * batch_size + pipeline * share + number % share
-        key = tf.stack([tf.cast(seed, tf.int64), index // total])
-        place = tf.random.experimental.index_shuffle(index % total, key, total - 1)
-        first, count = videos.starts[place], videos.starts[place + 1] - videos.starts[place]
-        return index, to_clip(index, videos.frames, first, count, videos.rates[place]), videos.labels[place]
-
-    return tf.data.Dataset.range(skip_batches * share, end).map(pick, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _clips_from_files(
-    dataset: VideoDataset,
-    splits: Sequence[str],
-    to_clip: Callable,
-    batch_size: int,
-    seed: int,
-    pipelines: int,
-    pipeline: int,
-    repeat: bool,
-    skip_batches: int,
-    faults: records.Faults,
-) -> tf.data.Dataset:
-    """Clips of records read from files, in a new order each time round.
-
-    Each pipeline reads files of its own, so the sequence depends on how many there are. What is skipped is read at most
-    once round, and not decoded.
-    """
-    shards = [(path, count) for path, count in dataset.shards(splits) if count]  # of some, every video was rejected
-    if len(shards) < pipelines:
-        raise UserError(
-            f"expected at least one file per input pipeline ({pipelines}), found {len(shards)}; use --shards"
-        )
-    totals = [sum(count for _, count in shards[p::pipelines]) for p in range(pipelines)]
-    own = shards[pipeline::pipelines]
-    paths, counts = tf.constant([path for path, _ in own]), tf.constant([count for _, count in own], tf.int64)
-    total, share = totals[pipeline], batch_size // pipelines
-    skipped = skip_batches * share
-    first_round, skipped_in_it = skipped // total, skipped % total
-
-    def one_round(number: tf.Tensor) -> tf.data.Dataset:
-        tf.random.set_seed(
-            1
-        )  # of this graph: with a global seed of 0 TensorFlow compares the other one, a tensor, with 0
-        key = tf.stack([tf.cast(seed, tf.int64), number])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(own)), key)
-        found = tf.data.Dataset.from_tensor_slices((tf.gather(paths, order), tf.gather(counts, order))).interleave(
-            lambda path, count: records.read(path, count, faults),
-            cycle_length=_FILES_READ_AT_ONCE,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        found = found.shuffle(dataset.shuffle_buffer, seed=tf.cast(seed, tf.int64) + number)
-        return found.skip(tf.where(tf.equal(number, first_round), tf.cast(skipped_in_it, tf.int64), 0))
-
-    found = tf.data.Dataset.range(first_round, _FOREVER if repeat else 1).flat_map(one_round)
-    if not repeat:
-        found = found.take(max(0, min(totals) // share * share - skipped))
-    numbered = found.enumerate(skipped).map(lambda place, record: (place * pipelines + pipeline, *record))
-
-    def of_record(index: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, label, rate = records.parse(record, faults.classes)
-        return index, to_clip(index, encoded, 0, tf.size(encoded), rate), label
-
-    return records.try_map(numbered, of_record, faults)
+def _check_views(views: int, crops: str, short_side: int, crop: int) -> None:
+    if crops not in CROPS:
+        raise UserError(f"expected crops to be one of {', '.join(CROPS)}, found '{crops}'")
+    if views < 1:
+        raise UserError(f"expected at least one view per video, found {views}")
+    if short_side < crop:
+        raise UserError(f"expected a test short side no less than the crop of {crop}, found {short_side}")

@@ -62,7 +62,29 @@ class Faults:
             )
 
 
-def parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+class Video(NamedTuple):
+    """A video whose frames are not decoded yet.
+
+    Attributes:
+      encoded: JPEG frames, string [frames]: its own, or those of all videos in memory, of which a part would be a copy.
+      first: where its own begin, int32 scalar.
+      count: number of its own, int32 scalar.
+      label: int32 scalar.
+      rate: frames per second, 0 for not known, float32 scalar.
+    """
+
+    encoded: tf.Tensor
+    first: tf.Tensor
+    count: tf.Tensor
+    label: tf.Tensor
+    rate: tf.Tensor
+
+    def jpegs(self, numbers: tf.Tensor) -> tf.Tensor:
+        """The frames with these numbers, int32 [n], as string [n]."""
+        return tf.gather(self.encoded, self.first + numbers)
+
+
+def parse(record: tf.Tensor, classes: int) -> Video:
     """Reads a record as `schema.parse_video` does; one without frames or of an unknown label is an error."""
     encoded, label, rate = schema.parse_video(record)
     with tf.control_dependencies(
@@ -72,23 +94,28 @@ def parse(record: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
             tf.debugging.assert_less(label, classes),
         ]
     ):
-        return encoded, tf.identity(label), rate
+        return Video(encoded, tf.constant(0), tf.size(encoded), tf.identity(label), rate)
 
 
 class Loaded(NamedTuple):
     """Videos in memory, their frames one after the other.
 
     Attributes:
-      frames: JPEG frames of all videos, string [frames].
+      encoded: JPEG frames of all videos, string [frames].
       starts: where each video's frames begin, and where the last one's end, int32 [videos + 1].
       labels: int32 [videos].
       rates: frames per second, 0 for not known, float32 [videos].
     """
 
-    frames: tf.Tensor
+    encoded: tf.Tensor
     starts: tf.Tensor
     labels: tf.Tensor
     rates: tf.Tensor
+
+    def video(self, place: tf.Tensor) -> Video:
+        """The video at a place, integer scalar."""
+        first, count = self.starts[place], self.starts[place + 1] - self.starts[place]
+        return Video(self.encoded, first, count, self.labels[place], self.rates[place])
 
 
 def load(shards: Sequence[tuple[str, int]], faults: Faults) -> Loaded:
@@ -114,10 +141,12 @@ def _load(files: tuple[tuple[str, int, int, int], ...], most: int, classes: int)
     shards, faults = [file[:2] for file in files], Faults(most, classes)
 
     def check(_: tf.Tensor, path: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, label, rate = parse(record, faults.classes)
-        shapes = tf.map_fn(lambda frame: tf.shape(clips.decode_frame(frame)), encoded, fn_output_signature=tf.int32)
+        video = parse(record, faults.classes)
+        shapes = tf.map_fn(
+            lambda frame: tf.shape(clips.decode_frame(frame)), video.encoded, fn_output_signature=tf.int32
+        )
         with tf.control_dependencies([tf.debugging.assert_equal(shapes, shapes[:1])]):
-            return tf.identity(encoded), label, rate
+            return tf.identity(video.encoded), video.label, video.rate
 
     numbered = read_all(shards, faults).enumerate().map(lambda index, record: (index, *record))
     videos = list(try_map(numbered, check, faults).as_numpy_iterator())
