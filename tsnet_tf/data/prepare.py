@@ -24,7 +24,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tsnet_tf import atomic, console, filesystems
 from tsnet_tf.console import counted
-from tsnet_tf.data import manifest
+from tsnet_tf.data import manifest, output_folder
 from tsnet_tf.data.annotations import (
     Annotation,
     check_files,
@@ -37,12 +37,11 @@ from tsnet_tf.data.annotations import (
 from tsnet_tf.data.decode import Limits
 from tsnet_tf.data.earlier import Earlier
 from tsnet_tf.data.labels import check_distinct, check_trained
-from tsnet_tf.data.shards import MISSING, Shard, location_of, plan_shards, read_report, write_shard
+from tsnet_tf.data.shards import Shard, location_of, plan_shards, read_report, write_shard
 from tsnet_tf.data.video_dataset import MANIFEST
 from tsnet_tf.errors import UserError
 
 LABELS = "labels.json"
-_PLAN = "plan.json"  # in an unfinished output only
 _POLL_SECONDS = 0.5
 
 
@@ -96,11 +95,51 @@ def prepare(
     """
     output = output.rstrip("/")
     filesystems.load_for(output, options.videos, *(annotation.path for annotation in annotations))
+    wanted = _wanted(annotations, options, labels, classes, earlier)
+    if output_folder.is_complete(output, wanted.fingerprint, options.videos):
+        return
+    folder = output_folder.begin(output, wanted.fingerprint)
+    plan = plan_shards(wanted.annotations, options.shards)
+    if earlier:
+        plan = earlier.renumbered(plan)
+        earlier.copy_to(folder, plan)
+    with _watched(folder, plan):
+        _run_pipeline(plan, folder, options, wanted.labels, beam_options)
+    described = _describe(folder, plan, wanted, options, earlier)
+    output_folder.finish(folder, output)
+    _tell(described, output, wanted, earlier)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What the records are going to be.
+
+    Attributes:
+      annotations: of the videos to write.
+      every: those, and the ones of earlier records.
+      labels: the label map.
+      fingerprint: of all of it and the options; equal ones give equal records.
+    """
+
+    annotations: Sequence[Annotation]
+    every: Sequence[Annotation]
+    labels: Sequence[str]
+    fingerprint: str
+
+
+def _wanted(
+    annotations: Sequence[Annotation],
+    options: Options,
+    labels: Sequence[str] | None,
+    classes: Sequence[str] | None,
+    earlier: Earlier | None,
+) -> _Wanted:
+    """Takes the classes and videos that are to be prepared, and looks whether they can be; arguments of `prepare`."""
     if options.random_classes:
         classes = draw_classes(annotations, options.random_classes, options.class_seed)
     if classes is not None:
         annotations = of_classes(annotations, classes)
-    every, before = annotations, earlier.manifest if earlier else {"splits": {}}
+    every = annotations
     if earlier:
         earlier.check(dataclasses.asdict(options))
         annotations = earlier.additions(annotations, options.videos)
@@ -110,24 +149,17 @@ def prepare(
     check_distinct(labels)
     check_files(annotations, lambda path: location_of(options.videos, path))
     check_trained(labels, counts(every))
-    plan = plan_shards(annotations, options.shards)
     rows = sorted(map(dataclasses.astuple, annotations))
     parts = [manifest.FORMAT, json.dumps([dataclasses.asdict(options), labels, rows])]
-    fingerprint = stable_hash(*parts, *([before["fingerprint"]] if earlier else []))
-    if _is_complete(output, fingerprint, options.videos):
-        return
-    # Records are read as they are from the folder's real name on object stores, where a rename copies every byte.
-    folder = output if "://" in output else f"{os.path.realpath(output)}.partial"
-    _start_or_resume(folder, fingerprint)
-    if earlier:
-        plan = earlier.renumbered(plan)
-        earlier.copy_to(folder, plan)
-    with _watched(folder, plan):
-        _run_pipeline(plan, folder, options, labels, beam_options)
+    fingerprint = stable_hash(*parts, *([earlier.manifest["fingerprint"]] if earlier else []))
+    return _Wanted(annotations, every, labels, fingerprint)
+
+
+def _describe(folder: str, plan: Sequence[Shard], wanted: _Wanted, options: Options, earlier: Earlier | None) -> dict:
+    """Gathers the shards' reports into the files beside the records; returns the content of ``manifest.json``."""
     reports = [read_report(folder, shard) for shard in plan]
-    videos = sum(report.videos for report in reports)
     rejects = sorted(reject for report in reports for reject in report.rejects)
-    if not videos:
+    if not any(report.videos for report in reports):
         tf.io.gfile.rmtree(folder)
         path, _, _, reason = rejects[0]
         raise UserError(
@@ -135,29 +167,34 @@ def prepare(
             f"the first: '{path}' {reason}"
         )
     if earlier:  # what was left out then and is not annotated now
-        again = {annotation.path for annotation in annotations}
+        again = {annotation.path for annotation in wanted.annotations}
         rejects = sorted(rejects + [row for row in manifest.read_rejects(earlier.folder) if row[0] not in again])
     manifest.write_rejects(folder, rejects)
-    atomic.write_json(os.path.join(folder, LABELS), labels)
+    atomic.write_json(os.path.join(folder, LABELS), wanted.labels)
     for name in tf.io.gfile.listdir(folder):
         if name.endswith((".report.json", ".tmp")):  # the second of workers that were killed
             tf.io.gfile.remove(os.path.join(folder, name))
-    splits = manifest.splits(plan, reports, before["splits"])
-    described = manifest.make(splits, rejects, labels, dataclasses.asdict(options), fingerprint)
+    splits = manifest.splits(plan, reports, earlier.manifest["splits"] if earlier else {})
+    described = manifest.make(splits, rejects, wanted.labels, dataclasses.asdict(options), wanted.fingerprint)
     atomic.write_json(os.path.join(folder, MANIFEST), described)
-    tf.io.gfile.remove(os.path.join(folder, _PLAN))
-    if folder != output:
-        os.replace(folder, os.path.realpath(output))
-    added = f", {videos} more than in {earlier.folder}" if earlier else ""
-    total = sum(of_split["videos"] for of_split in splits.values())
-    console.say(f"prepare: {counted(total, 'video')} of {counted(len(labels), 'class')} in {output}{added}")
-    if rejects:
-        trained = counts(every)["train"]
-        written = {split: of_split["classes"] for split, of_split in splits.items()}
-        check_trained([label for label in labels if label in trained], written, " that can be used")
-        console.warn(
-            f"{len(rejects)} of {total + len(rejects)} videos left out, see {os.path.join(output, manifest.REJECTS)}"
-        )
+    return described
+
+
+def _tell(described: dict, output: str, wanted: _Wanted, earlier: Earlier | None) -> None:
+    """Says how many videos there are, how many are not, and which classes lost all that they had for training."""
+    videos, left_out = _videos(described), described["rejected"]["total"]
+    added = f", {videos - _videos(earlier.manifest)} more than in {earlier.folder}" if earlier else ""
+    console.say(f"prepare: {counted(videos, 'video')} of {counted(len(wanted.labels), 'class')} in {output}{added}")
+    if left_out:
+        trained = counts(wanted.every)["train"]
+        written = {split: of_split["classes"] for split, of_split in described["splits"].items()}
+        check_trained([label for label in wanted.labels if label in trained], written, " that can be used")
+        rejects = os.path.join(output, manifest.REJECTS)
+        console.warn(f"{left_out} of {videos + left_out} videos left out, see {rejects}")
+
+
+def _videos(described: dict) -> int:
+    return sum(of_split["videos"] for of_split in described["splits"].values())
 
 
 class _WriteShard(beam.DoFn):
@@ -234,68 +271,3 @@ def _watched(folder: str, plan: Sequence[Shard]) -> Iterator[None]:
             stop.set()
             watcher.join()
             look()
-
-
-def _is_complete(output: str, fingerprint: str, videos: str) -> bool:
-    manifest_path = os.path.join(output, MANIFEST)
-    if not tf.io.gfile.exists(manifest_path):
-        _check_new(output)
-        return False
-    described = _read_json(manifest_path)
-    if described.get("fingerprint") != fingerprint:
-        raise UserError(
-            f"--output: expected a new folder or records of the same annotations and options, found in '{output}' "
-            f"records of {described.get('options')}; delete it or choose another folder"
-        )
-    rejected = described["rejected"]["total"]
-    rejects = os.path.join(output, manifest.REJECTS)
-    left_out = f" ({rejected} left out, see {rejects})" if rejected else ""
-    missing = [path for path, *_, reason in manifest.read_rejects(output) if reason == MISSING]
-    found = [path for path in missing if tf.io.gfile.exists(location_of(videos, path))]
-    if found:
-        raise UserError(
-            f"--output: expected a new folder, or the videos that '{output}' was made of, found {len(found)} that were "
-            f"missing then, such as '{found[0]}'; delete it or choose another folder"
-        )
-    console.say(f"prepare: {output} is complete, reused{left_out}")
-    return True
-
-
-def _check_new(output: str) -> None:
-    """Refuses at once what could not be written, or given its name, hours later."""
-    if "://" not in output and os.path.lexists(output) and (not os.path.isdir(output) or os.path.ismount(output)):
-        raise UserError(f"--output: expected a new folder, found a file, or a disk itself, at '{output}'")
-    if tf.io.gfile.isdir(output) and tf.io.gfile.listdir(output) and not tf.io.gfile.exists(f"{output}/{_PLAN}"):
-        raise UserError(f"--output: expected a new folder or prepared records, found other files in '{output}'")
-
-
-def _start_or_resume(folder: str, fingerprint: str) -> None:
-    """Makes the folder, or keeps the finished shards of a stopped run with the same input."""
-    plan_path = os.path.join(folder, _PLAN)
-    if tf.io.gfile.exists(plan_path):
-        if _read_json(plan_path).get("fingerprint") == fingerprint:
-            return
-        raise UserError(
-            f"--output: expected a new folder or one that was begun with the same annotations and options, found "
-            f"'{folder}' begun with others; delete it or choose another folder"
-        )
-    try:
-        if tf.io.gfile.exists(folder):
-            tf.io.gfile.rmtree(folder)
-        tf.io.gfile.makedirs(folder)
-        atomic.write_json(plan_path, {"fingerprint": fingerprint})
-    except (
-        tf.errors.NotFoundError,
-        tf.errors.PermissionDeniedError,
-        tf.errors.FailedPreconditionError,
-        tf.errors.InvalidArgumentError,  # a bucket instead of a folder in one
-    ) as error:
-        raise UserError(f"--output: expected a folder that can be made, found: {error.message}") from error
-
-
-def _read_json(path: str) -> dict:
-    with tf.io.gfile.GFile(path) as file:
-        try:
-            return json.load(file)
-        except ValueError as error:
-            raise UserError(f"--output: expected a JSON file, found in '{path}': {error}") from error
