@@ -156,11 +156,7 @@ def run(
         absl.logging.set_verbosity(absl.logging.FATAL)  # it is reset while flags are parsed
         console.set_level(CONSOLE.value)
         try:
-            given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
-            if others:
-                raise UserError(f"expected flags only, found the argument '{others[0]}' (see --help)")
-            if argument and not given:
-                raise UserError(f"expected a {argument}, found none (see --help)")
+            given = _arguments(argv, argument)
             check(*given)
             read = settings.read(GIN_FILE.value, GIN_BINDINGS.value)
             check_settings(read)
@@ -170,36 +166,54 @@ def run(
             for path, what, unless in _to_be_written:
                 filesystems.check_can_be_written(path, what, unless)
             main(*given)
-        except UserError as error:
-            print(f"error: {_one_line(error)}", file=sys.stderr)
-            sys.exit(error.exit_code)
         except Exception as error:
-            message = raised_in_graph(error)
-            if message is not None:
-                print(f"error: {message}", file=sys.stderr)
-                sys.exit(UserError.exit_code)
-            if no_space(error):
-                print(f"error: the disk is full; what was whole before still is: {_one_line(error)}", file=sys.stderr)
-                sys.exit(NoSpace.exit_code)
-            if out_of_memory(error):
-                print(
-                    "error: expected work that fits into the device's memory, found work that does not; smaller "
-                    "batches take less (evaluation.batch_size, batch_size)",
-                    file=sys.stderr,
-                )
-                sys.exit(UserError.exit_code)
-            if denied(error):
-                print(f"error: expected files that may be read and written, found: {_one_line(error)}", file=sys.stderr)
-                sys.exit(UserError.exit_code)
-            if lost_worker(error):
-                print("error: another worker is gone; run the same command again, on every worker", file=sys.stderr)
-                sys.exit(TryAgain.exit_code)
-            raise
+            line, code = _foreseen(error)
+            if line is None:
+                raise
+            print(f"error: {line}", file=sys.stderr)
+            sys.exit(code)
 
     for flag in SHARED_FLAGS:  # which --help would keep for --helpfull
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag.name])
+    _leave_after(lambda: app.run(start, flags_parser=_parse_flags))
+
+
+def _arguments(argv: list[str], argument: str | None) -> list[str]:
+    """The binary's first argument, if it has one; there is no other."""
+    given, others = (argv[1:2], argv[2:]) if argument else ([], argv[1:])
+    if others:
+        raise UserError(f"expected flags only, found the argument '{others[0]}' (see --help)")
+    if argument and not given:
+        raise UserError(f"expected a {argument}, found none (see --help)")
+    return given
+
+
+def _foreseen(error: Exception) -> tuple[str | None, int]:
+    """The line and the exit code of a failure that was foreseen; None and 1 of another."""
+    if isinstance(error, UserError):
+        return _one_line(error), error.exit_code
+    message = raised_in_graph(error)
+    if message is not None:
+        return message, UserError.exit_code
+    if no_space(error):
+        return f"the disk is full; what was whole before still is: {_one_line(error)}", NoSpace.exit_code
+    if out_of_memory(error):
+        said = (
+            "expected work that fits into the device's memory, found work that does not; smaller batches take less "
+            "(evaluation.batch_size, batch_size)"
+        )
+        return said, UserError.exit_code
+    if denied(error):
+        return f"expected files that may be read and written, found: {_one_line(error)}", UserError.exit_code
+    if lost_worker(error):
+        return "another worker is gone; run the same command again, on every worker", TryAgain.exit_code
+    return None, 1
+
+
+def _leave_after(work: Callable[[], None]) -> None:
+    """Does the work of the whole process, and ends it as is right for how that ends."""
     try:
-        app.run(start, flags_parser=_parse_flags)
+        work()
     except interruption.Interrupted as signal:
         print(f"error: stopped by {signal}; {interruption.AGAIN}", file=sys.stderr)
         sys.stdout.flush()

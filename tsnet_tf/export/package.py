@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from tsnet_tf import console
@@ -19,6 +18,7 @@ from tsnet_tf.models.folding import fold
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.cost import complexity
+from tsnet_tf.space.two_stream import Space
 
 CALIBRATION_CLIPS = 128
 LITE_VIEWS = "1-center"
@@ -62,18 +62,8 @@ def package(
         evaluate.check_labels(labels, dataset)
     if precisions:
         dataset.check_splits({"--lite": (train_split, test_split)})
-    lite_files, lite_accuracy = {}, {}
-    for precision in precisions:
-        clips = _calibration_clips(dataset, train_split, space.frames, stride)
-        content = lite.convert(folded, precision, frames=space.frames, crop=dataset.crop, calibration=clips)
-        lite_files[f"{precision}.tflite"] = content
-        score = _in_graph(lite.interpreter(content), len(labels))
-        predicted = evaluate.predict_videos(score, space, dataset, test_split, LITE_VIEWS, batch_size=16)
-        scores = evaluate.score_predictions(predicted, space, dataset, test_split, LITE_VIEWS)
-        lite_accuracy[precision] = {
-            **{name: scores[name] for name in ("split", "views", "videos", "top1", "top5")},
-            "bytes": len(content),
-        }
+    lite_models = {precision: _lite_model(folded, precision, dataset, train_split) for precision in precisions}
+    tested = {precision: _test(content, space, dataset, test_split) for precision, content in lite_models.items()}
     cost = complexity(space, dataset.crop)
     saved_model.export(
         folded,
@@ -90,30 +80,43 @@ def package(
             "params_m": cost.params_m,
             "data_set": os.path.basename(os.path.normpath(dataset.directory)),
             "accuracy": accuracy,
-            "lite": lite_accuracy,
+            "lite": tested,
         },
-        extra={"model.keras": saved_model.keras_archive(model), **lite_files},
+        extra={
+            "model.keras": saved_model.keras_archive(model),
+            **{f"{precision}.tflite": content for precision, content in lite_models.items()},
+        },
     )
-    if lite_accuracy:
-        console.table(
-            f"LiteRT, {LITE_VIEWS}",
-            ["precision", "megabytes", "top-1 %", "top-5 %"],
-            [
-                [precision, f"{row['bytes'] / 1e6:.2f}", f"{100 * row['top1']:.1f}", f"{100 * row['top5']:.1f}"]
-                for precision, row in lite_accuracy.items()
-            ],
-        )
+    if tested:
+        _show(tested)
     console.say(f"SavedModel with {len(labels)} classes, {space.frames} frames of {dataset.crop} pixels: {output}")
     if accuracy is None:
         console.warn("the SavedModel does not say how good it is: run bin/evaluate.py before bin/export.py")
 
 
-def _calibration_clips(dataset: VideoDataset, split: str, frames: int, stride: int) -> Iterator[np.ndarray]:
-    """Training clips, uint8 ``[frames, crop, crop, 3]`` each."""
+def _lite_model(folded: TwoStreamModel, precision: str, dataset: VideoDataset, split: str) -> bytes:
+    """The content of a LiteRT model's file, calibrated with the split's training clips if the precision needs some."""
+    frames = folded.space.frames
     clips = pipeline.train_clips(
-        dataset, (split,), batch_size=1, frames=frames, frame_stride=stride, seed=0, soft_labels=True
+        dataset,
+        (split,),
+        batch_size=1,
+        frames=frames,
+        frame_stride=dataset.span // frames,
+        seed=0,
+        soft_labels=True,
     )
-    return (clip[0].numpy() for clip, _ in clips.take(CALIBRATION_CLIPS))
+    calibration = (clip[0].numpy() for clip, _ in clips.take(CALIBRATION_CLIPS))
+    return lite.convert(folded, precision, frames=frames, crop=dataset.crop, calibration=calibration)
+
+
+def _test(content: bytes, space: Space, dataset: VideoDataset, split: str) -> dict:
+    """What ``metadata.json`` says of a LiteRT model: what it reaches on a split, and the size of its file."""
+    score = _in_graph(lite.interpreter(content), space.classes)
+    predicted = evaluate.predict_videos(score, space, dataset, split, LITE_VIEWS, batch_size=16)
+    scores = evaluate.score_predictions(predicted, space, dataset, split, LITE_VIEWS)
+    kept = ("split", "views", "videos", "top1", "top5")
+    return {**{name: scores[name] for name in kept}, "bytes": len(content)}
 
 
 def _in_graph(predict, classes: int) -> evaluate.Score:
@@ -123,3 +126,14 @@ def _in_graph(predict, classes: int) -> evaluate.Score:
         return tf.ensure_shape(tf.numpy_function(predict, [clips], tf.float32), [None, classes])
 
     return score
+
+
+def _show(tested: dict[str, dict]) -> None:
+    console.table(
+        f"LiteRT, {LITE_VIEWS}",
+        ["precision", "megabytes", "top-1 %", "top-5 %"],
+        [
+            [precision, f"{row['bytes'] / 1e6:.2f}", f"{100 * row['top1']:.1f}", f"{100 * row['top5']:.1f}"]
+            for precision, row in tested.items()
+        ],
+    )
