@@ -3,6 +3,7 @@
 
   python bin/prepare_data.py --annotations=annotations.csv --videos=videos --output=records
   python bin/prepare_data.py --class_folders=videos --output=records
+  python bin/prepare_data.py --annotations=train.txt --annotations=val.txt --labels=names.txt --output=records
   python bin/prepare_data.py --kinetics=train.csv --kinetics=validate.csv --videos=clips --output=records
   python bin/prepare_data.py --something_something=train.json --something_something=validation.json \
       --labels=labels.json --videos=20bn-something-something-v2 --output=records
@@ -12,7 +13,9 @@ DIR/<split>/<class>/<video>, or DIR/<class>/<video>. Where neither says the spli
 validation and a tenth for test. Clips of one film belong into one split: --groups="(.*)_\\d+" keeps a_1.mp4 and a_2.mp4
 together, as a column "group" in the CSV file does.
 With --add_to=OLD the output gets the records of OLD and the videos that are new; splits and label numbers stay.
-Kinetics' and Something-Something's annotations are read as they are published (docs/datasets.md).
+Annotations of public data sets are read as they are published: lists of paths and labels, Kinetics, UCF101, HMDB51,
+Something-Something, ActivityNet's segments, Diving48, Jester, TFRecords of other programs (docs/datasets.md). --format
+names what the files themselves do not show. With --frame_rate=12, videos are folders of numbered pictures.
 A video that is missing, cannot be decoded or goes beyond the limits is left out and listed in rejects.csv.
 Files may be on s3://. On a cluster: --beam_options="--runner=DataflowRunner --project=... --setup_file=./setup.py".
 """
@@ -22,18 +25,32 @@ import os
 from absl import flags
 
 from tsnet_tf import cli
+from tsnet_tf.data.sources import FORMATS
 from tsnet_tf.errors import UserError
 
-ANNOTATIONS = cli.DEFINE_path("annotations", None, "Source: CSV file with the columns path, label[, split].")
+ANNOTATIONS = cli.DEFINE_multi_path(
+    "annotations",
+    "Source: CSV file with the columns path, label[, split], or the files of another format; repeatable, and * stands "
+    "for anything.",
+)
+FORMAT = flags.DEFINE_enum("format", None, FORMATS, "Of the annotations; default: found by what is in them.")
 CLASS_FOLDERS = cli.DEFINE_path("class_folders", None, "Source: folder with one folder per class.")
 KINETICS = cli.DEFINE_multi_path("kinetics", "Source: annotation CSV file of Kinetics; repeatable.")
 SOMETHING = cli.DEFINE_multi_path(
     "something_something", "Source: annotation JSON file of Something-Something-V2; repeatable."
 )
+FRAME_RATE = flags.DEFINE_float(
+    "frame_rate",
+    None,
+    "Videos are folders of numbered pictures, at so many per second; also of records without a rate.",
+)
 VIDEOS = cli.DEFINE_path("videos", None, "Folder of the videos; default: that of the annotation file.")
 OUTPUT = cli.DEFINE_path("output", None, "Folder to write.")
 LABELS = cli.DEFINE_path(
-    "labels", None, "Label map: one label per line, a JSON list, or labels.json. Default: sorted labels."
+    "labels",
+    None,
+    "Label map: one label per line, a JSON list, or labels.json; also the names of numbered classes. Default: sorted "
+    "labels.",
 )
 CLASSES = cli.DEFINE_path("classes", None, "File of the only classes to prepare, written as --labels is.")
 RANDOM_CLASSES = flags.DEFINE_integer("random_classes", None, "Prepare this many classes, drawn.", lower_bound=1)
@@ -71,7 +88,14 @@ def check() -> None:
         raise UserError(f"expected one of --labels, --classes, --random_classes; found {' and '.join(choices)}")
     if ADD_TO.value and (CLASSES.value or RANDOM_CLASSES.value):
         raise UserError("expected --add_to without --classes and --random_classes, found both")
-    cli.need_file(ANNOTATIONS, "a CSV file")
+    if FORMAT.value and not ANNOTATIONS.value:
+        raise UserError("expected --format with --annotations, found it without")
+    if FRAME_RATE.value is not None and (CLASS_FOLDERS.value or not FRAME_RATE.value > 0):
+        raise UserError(
+            f"--frame_rate: expected pictures per second, with annotation files, found {FRAME_RATE.value:g}"
+        )
+    if not any("*" in path for path in ANNOTATIONS.value):
+        cli.need_file(ANNOTATIONS, "a CSV file")
     cli.need_writable(OUTPUT, unless="manifest.json")
 
 
@@ -81,8 +105,9 @@ def main() -> None:
 
     videos = _videos()
     before = earlier.read(ADD_TO.value) if ADD_TO.value else None
+    labels = annotations.read_labels(LABELS.value) if LABELS.value else None
     prepare.prepare(
-        _annotations(videos, list(before.annotations.values()) if before else []),
+        _annotations(videos, list(before.annotations.values()) if before else [], labels),
         OUTPUT.value,
         prepare.Options(
             videos=videos,
@@ -93,7 +118,7 @@ def main() -> None:
             random_classes=RANDOM_CLASSES.value,
             class_seed=CLASS_SEED.value,
         ),
-        labels=annotations.read_labels(LABELS.value) if LABELS.value else None,
+        labels=labels,
         classes=annotations.read_labels(CLASSES.value, "--classes") if CLASSES.value else None,
         earlier=before,
         beam_options=BEAM_OPTIONS.value,
@@ -106,26 +131,28 @@ def _videos() -> str:
         if VIDEOS.value and os.path.abspath(VIDEOS.value) != os.path.abspath(CLASS_FOLDERS.value):
             raise UserError(f"expected --videos with annotation files only, found --videos={VIDEOS.value}")
         return CLASS_FOLDERS.value
-    files = [ANNOTATIONS.value] if ANNOTATIONS.value else KINETICS.value + SOMETHING.value
+    files = ANNOTATIONS.value + KINETICS.value + SOMETHING.value
     videos = VIDEOS.value or os.path.dirname(files[0]) or "."
     if "://" not in videos and not os.path.isdir(videos):
         raise UserError(f"--videos: expected a folder, found none at '{videos}'")
     return videos
 
 
-def _annotations(videos: str, known: list) -> list:
+def _annotations(videos: str, known: list, names: list | None) -> list:
     """Returns every video with its label and split; those of the ``known`` ones stand where splits are drawn."""
     from tsnet_tf.data.annotations import group_by
-    from tsnet_tf.data.sources import class_folders, csv_file, kinetics, something_something
+    from tsnet_tf.data.sources import class_folders, formats, kinetics, something_something
 
     drawn = {"split_seed": SPLIT_SEED.value, "group_of": group_by(GROUPS.value), "known": known}
-    if ANNOTATIONS.value:
-        return csv_file.read(ANNOTATIONS.value, **drawn)
     if CLASS_FOLDERS.value:
         return class_folders.read(CLASS_FOLDERS.value, **drawn)
-    if KINETICS.value:
-        return kinetics.read(KINETICS.value, videos)
-    return something_something.read(SOMETHING.value)
+    if ANNOTATIONS.value:
+        found = formats.read(ANNOTATIONS.value, FORMAT.value, formats.Given(videos, names, FRAME_RATE.value, **drawn))
+    elif KINETICS.value:
+        found = kinetics.read(KINETICS.value, videos)
+    else:
+        found = something_something.read(SOMETHING.value)
+    return formats.with_rate(found, FRAME_RATE.value) if FRAME_RATE.value else found
 
 
 if __name__ == "__main__":

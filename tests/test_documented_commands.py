@@ -126,7 +126,14 @@ FILES += (
     "latency.json",
     "more/a.mp4",
 )
-FILES += ("videos/a.mp4", "data/manifest.json", "records/manifest.json", "data/kinetics400/manifest.json")
+FILES += (
+    "train.txt",
+    "val.txt",
+    "videos/a.mp4",
+    "data/manifest.json",
+    "records/manifest.json",
+    "data/kinetics400/manifest.json",
+)
 FILES += (
     "runs/demo/data/manifest.json",
     "runs/demo/saved_model/saved_model.pb",

@@ -84,7 +84,13 @@ def test_numbered_videos_of_a_class_are_no_film():
 
 @pytest.mark.parametrize(
     "path, film",
-    [("a/film-part2.mp4", "film"), ("Match 3 - 0012.avi", "Match"), ("0012.mp4", None), ("walk.mp4", None)],
+    [
+        ("a/film-part2.mp4", "film"),
+        ("Match 3 - 0012.avi", "Match"),
+        ("0012.mp4", None),
+        ("walk.mp4", None),
+        ("film_2#fps=12", "film"),
+    ],
 )
 def test_film_of_a_name(path, film):
     assert advice.film_of(path) == film

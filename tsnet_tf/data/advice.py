@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from tsnet_tf.console import counted
+from tsnet_tf.data import media
 from tsnet_tf.data.video_dataset import VideoDataset
 
 FEW_IN_TRAINING = 10  # videos of a class
@@ -76,6 +77,6 @@ def of_one_film(names: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[str]
 
 def film_of(path: str) -> str | None:
     """What a clip's name has before its place in a film; None if it names no place, or nothing else."""
-    stem = os.path.splitext(os.path.basename(path))[0]
+    stem = os.path.splitext(os.path.basename(media.file_of(path)))[0]
     film = _PLACE_IN_FILM.sub("", stem)
     return film if film and film != stem else None

@@ -111,7 +111,7 @@ class Video:
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
         if frame.is_corrupt:
             raise VideoError(f"frame {self._decoded} is damaged")
-        _check_pixels(frame.width, frame.height, self._limits)
+        check_pixels(frame.width, frame.height, self._limits)
         picture = _to_array(frame, *self._size(frame.width, frame.height), self._reformatter)
         if self._shape not in (None, picture.shape):
             raise VideoError(f"changes its size at frame {self._decoded}")
@@ -121,12 +121,7 @@ class Video:
     def _size(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the picture made of a frame, before it is turned."""
         scaled = (round(width * self._aspect), height) if self._aspect >= 1 else (width, round(height / self._aspect))
-        if self._short_side is None:
-            return scaled
-        scale = self._short_side / min(scaled)
-        width, height = (max(self._short_side, round(side * scale)) for side in scaled)
-        _check_pixels(width, height, self._limits)
-        return width, height
+        return scaled if self._short_side is None else resized(*scaled, self._short_side, self._limits)
 
     def _check_length(self) -> None:
         """Rejects a file that ends long before its header says. How much of its beginning can be shown is no matter."""
@@ -195,10 +190,23 @@ def _check_header(container, stream, limits: Limits) -> None:
     span = declared_span(container, stream)
     if span and span[1] - span[0] > limits.seconds:
         raise VideoError(f"lasts {span[1] - span[0]:.0f} seconds, more than {limits.seconds:g}")
-    _check_pixels(stream.codec_context.width, stream.codec_context.height, limits)
+    check_pixels(stream.codec_context.width, stream.codec_context.height, limits)
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
+def resized(width: int, height: int, short_side: int, limits: Limits) -> tuple[int, int]:
+    """Returns width and height, in pixels, of a frame whose shorter side becomes ``short_side``.
+
+    Raises:
+      VideoError: they are more than the limits allow.
+    """
+    scale = short_side / min(width, height)
+    width, height = (max(short_side, round(side * scale)) for side in (width, height))
+    check_pixels(width, height, limits)
+    return width, height
+
+
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Raises a `VideoError` for a frame that is larger than the limits allow."""
     if limits is not NO_LIMITS and (width * height > limits.pixels or max(width, height) > _LONGEST_SIDE):
         raise VideoError(
             f"has frames of {width} x {height} pixels, more than {limits.pixels} or {_LONGEST_SIDE} on a side"

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tsnet_tf import atomic
-from tsnet_tf.data import decode, schema
+from tsnet_tf.data import decode, media, schema
 from tsnet_tf.data.annotations import SPLITS, Annotation, stable_hash
+from tsnet_tf.data.frames import open_frames
 
 MISSING = "is missing"  # the reason of a video that is not there
 _VIDEOS_PER_SHARD = 32
@@ -135,8 +136,9 @@ def checksum(path: str) -> tuple[int, str]:
 
 
 def location_of(videos: str, path: str) -> str:
-    """Returns where a video is, of a path in the annotations and the folder that it may be relative to."""
-    return path if "://" in path else os.path.join(videos, path)
+    """Returns where a video's file is, of a path in the annotations and the folder that it may be relative to."""
+    file = media.file_of(path)
+    return file if "://" in file else os.path.join(videos, file)
 
 
 def _record(
@@ -149,7 +151,8 @@ def _record(
 ) -> tuple[bytes, int]:
     """Returns the serialized record of one video and its number of frames."""
     encoded, size, last = [], 0, None
-    with decode.open_video(_source(videos, annotation.path), short_side=short_side, limits=limits) as video:
+    source = _source(videos, annotation.path)
+    with open_frames(source, annotation.path, short_side=short_side, limits=limits) as video:
         for frame in video:
             if frame is not last:  # else it is held
                 jpeg = tf.io.encode_jpeg(frame, quality=jpeg_quality).numpy()
@@ -175,9 +178,10 @@ def _source(videos: str, path: str) -> str | io.BytesIO:
     try:
         if not tf.io.gfile.exists(location):
             raise decode.VideoError(MISSING)
-        if tf.io.gfile.isdir(location):
-            raise decode.VideoError("is a folder")
-        if "://" not in location:
+        said = media.fragment(path)
+        if tf.io.gfile.isdir(location) != (media.RATE in said and media.BYTE not in said):
+            raise decode.VideoError("is no folder of pictures" if media.RATE in said else "is a folder")
+        if "://" not in location or media.RATE in said or media.BYTE in said:
             return location
         with tf.io.gfile.GFile(location, "rb") as file:
             return io.BytesIO(file.read())

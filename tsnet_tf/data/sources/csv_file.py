@@ -7,8 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 
 from tsnet_tf import console
-from tsnet_tf.console import counted
-from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text
+from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text, without_unknown
 from tsnet_tf.data.labels import no_classes, spelled
 from tsnet_tf.errors import UserError
 
@@ -49,22 +48,14 @@ def read(
         rows[row["path"]] = row
     if not rows:
         raise UserError(f"{FLAG}: expected one row per video in '{path}', found none")
-    unknown = no_classes({row["label"] for row in rows.values()})
     if not all("split" in row for row in rows.values()):
+        unknown = no_classes({row["label"] for row in rows.values()})
         if unknown:
             console.warn(f"{', '.join(sorted(unknown))}: a negative number is taken for a class like the others")
         groups = {path: row.get("group") or group_of(path) for path, row in rows.items()}
         videos = ((row["path"], row["label"]) for row in rows.values())
         return hold_out(videos, split_seed, lambda path: groups.get(path) or group_of(path), known)
-    unknown -= {row["label"] for row in rows.values() if row["split"] == "train"}
-    found = [Annotation(row["path"], row["label"], row["split"]) for row in rows.values()]
-    left = [annotation for annotation in found if annotation.label not in unknown]
-    if unknown:
-        console.warn(
-            f"{counted(len(found) - len(left), 'row', 'have')} the label {', '.join(sorted(unknown))}, which no "
-            "training video has; they are not prepared"
-        )
-    return sorted(left)
+    return sorted(without_unknown([Annotation(row["path"], row["label"], row["split"]) for row in rows.values()]))
 
 
 def rows_of(path: str, flag: str, needed: tuple[str, ...]) -> list[tuple[dict[str, str], str]]:
