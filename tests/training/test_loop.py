@@ -18,8 +18,9 @@ from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict, values_of
 from tsnet_tf.training import checkpoints, stopping
-from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.loop import train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.recorder import Recorder
 
 STEPS, CHECKPOINT_EVERY = 8, 2

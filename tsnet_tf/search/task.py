@@ -29,8 +29,8 @@ from tsnet_tf.space.two_stream import (
 )
 from tsnet_tf.training import run_folder
 from tsnet_tf.training.determinism import set_seed
-from tsnet_tf.training.loop import Pace
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.precision import precision
 from tsnet_tf.training.strategy import strategy as make_strategy
 
