@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.errors import NotFinite, TryAgain, UserError
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
@@ -48,11 +49,10 @@ def make_model():
     keras.utils.set_random_seed(0)
     model = SearchModel(
         SmallNetwork(),
+        JointSettings(samples=3, cost_term="dual_ascent"),
         target=0.1,
         alpha_optimizer=alpha_optimizer(0.1),
-        samples=3,
         alpha_warmup_steps=2,
-        cost_term="dual_ascent",
     )
     model.compile(weight_optimizer(STEPS, learning_rate=0.1))
     return model

@@ -15,8 +15,9 @@ from tsnet_tf.benchmark.machine import median_ratio
 from tsnet_tf.benchmark.steps import random_batch
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.search.joint_settings import settings_from_gin
+from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.search.monitor import Monitor
-from tsnet_tf.search.task import joint
 from tsnet_tf.space.two_stream import Space
 from tsnet_tf.training import tensorboard
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
@@ -39,7 +40,7 @@ def price(space: Space, batch_size: int, steps: int, report_every: int, repeats:
       the other seconds of the same searches, where whatever else the machine does counts on both sides.
     """
     target = float(np.median(CostTables(space).of(tf.constant(architectures.uniform(space, 64)))))
-    model = joint(TwoStreamModel(space), target=target, alpha_optimizer=alpha_optimizer())
+    model = SearchModel(TwoStreamModel(space), settings_from_gin(), target=target, alpha_optimizer=alpha_optimizer())
     model.compile(weight_optimizer(steps))
     batch = random_batch(space, batch_size)
     step = tf.function(model.train_step, autograph=False)

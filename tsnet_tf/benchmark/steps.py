@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tsnet_tf.layers.elastic import Execution
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.two_stream import Space
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
@@ -71,8 +72,8 @@ def search_model(
 
 def search_model_of(network: TwoStreamModel, samples: int, architecture: Sequence[int] | None = None) -> SearchModel:
     """`search_model` of a supernet that is there."""
-    # Without a budget, so that the one architecture may cost anything.
-    model = SearchModel(network, target=1.0, samples=samples, alpha_optimizer=alpha_optimizer(), cost_term="hinge")
+    settings = JointSettings(samples=samples, cost_term="hinge")  # no budget: the one architecture may cost anything
+    model = SearchModel(network, settings, target=1.0, alpha_optimizer=alpha_optimizer())
     model.compile(weight_optimizer(100))
     if architecture is not None:
         model.alpha.assign(1e3 * tf.one_hot(architecture, model.distribution.shape[1]))

@@ -95,7 +95,7 @@ def _finish(task: Task, model: TwoStreamModel, how: str, started: float) -> dict
         "selection": how,
         "evolution": own.evolution,
         "steps": task.pace.steps,
-        "samples": task.model.samples,
+        "samples": task.model.settings.samples,
         "seed": own.seed,
     }
     run_folder.finish(task.own_folder, model, summary)
