@@ -16,16 +16,8 @@ What gin files and `--gin_bindings` can set, as `NAME.SETTING = VALUE`; made fro
 include it have others. A setting without a default, or with *required*, has to be set where it is used.
 """
 _GIVEN = {"workdir", "files", "bindings", "binaries", "dry_run", "flags", "without", "recorder", "pace", "strategy"}
-_GIVEN |= {"model", "make_dataset", "network", "cost_model", "alpha_optimizer", "joint.target", "joint.least"}
-_GIVEN |= {
-    "labels",
-    "genotype",
-    "evaluation.dataset",
-    "joint.alpha_warmup_steps",
-    "joint.seed",
-    "weight_optimizer.steps",
-    "weight_optimizer.batch_size",
-}
+_GIVEN |= {"model", "make_dataset", "labels", "evaluation.dataset", "weight_optimizer.steps"}
+_GIVEN |= {"weight_optimizer.batch_size"}
 
 
 def page() -> str:

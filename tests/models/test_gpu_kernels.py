@@ -14,6 +14,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.python.framework import kernels, op_def_registry
 
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
@@ -134,7 +135,8 @@ def traced(name, space):
     shape = [2, space.frames, space.resolution, space.resolution, 3]
     batch = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int64)
     if name == "search":
-        model = SearchModel(TwoStreamModel(space), target=1.0, samples=2, alpha_optimizer=fused_optimizers.Adam(0.025))
+        settings, alpha_optimizer = JointSettings(samples=2), fused_optimizers.Adam(0.025)
+        model = SearchModel(TwoStreamModel(space), settings, target=1.0, alpha_optimizer=alpha_optimizer)
         step, given = model.train_step, (batch, batch)
     else:
         network = TwoStreamModel(pick(space, values_of(smallest(space))))

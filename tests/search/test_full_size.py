@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
@@ -27,7 +28,8 @@ BATCH, SAMPLES = 2, 2
 keras.utils.set_random_seed(0)
 space = table1()
 started = time.monotonic()
-model = SearchModel(TwoStreamModel(space), target=2.5, alpha_optimizer=alpha_optimizer(), samples=SAMPLES)
+settings = JointSettings(samples=SAMPLES)
+model = SearchModel(TwoStreamModel(space), settings, target=2.5, alpha_optimizer=alpha_optimizer())
 model.compile(weight_optimizer(100))
 built = time.monotonic() - started
 random = np.random.default_rng(0)

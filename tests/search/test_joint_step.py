@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity, smallest
 from tsnet_tf.space.table1 import table1
@@ -41,12 +42,14 @@ class Planted(keras.Model):
         return tf.repeat(logits[None], tf.shape(clips)[0], 0)
 
 
-def planted(labels, steps=1, network=None, alpha_rate=1.0, weight_rate=0.0, target=None, **settings):
+def planted(labels, steps=1, network=None, alpha_rate=1.0, weight_rate=0.0, target=None, seed=0, **settings):
     """A search over `one_choice` with plain gradient descent, after ``steps`` steps on ``labels``."""
     network = network or Planted(one_choice())
     target = target or 1e3  # nobody pays
-    settings = {"samples": 2, "seed": 0, **PAPERS, **settings}
-    model = SearchModel(network, target=target, alpha_optimizer=fused_optimizers.SGD(alpha_rate), **settings)
+    alpha = {"alpha_optimizer": fused_optimizers.SGD(alpha_rate)}
+    alpha["alpha_warmup_steps"] = settings.pop("alpha_warmup_steps", 0)
+    settings = JointSettings(**{"samples": 2, **PAPERS, **settings})
+    model = SearchModel(network, settings, target=target, seed=seed, **alpha)
     model.compile(keras.optimizers.SGD(weight_rate), jit_compile=False)
     labels = tf.constant(labels)
     batch = (tf.zeros([len(labels), 1, 1, 1, 3]), labels)
@@ -58,7 +61,8 @@ def planted(labels, steps=1, network=None, alpha_rate=1.0, weight_rate=0.0, targ
 
 def drawn(model, step=0):
     """What the step draws as long as alpha is zero."""
-    return model.distribution.sample(tf.zeros(model.distribution.shape), model.samples, [model.seed, step]).numpy()
+    logits = tf.zeros(model.distribution.shape)
+    return model.distribution.sample(logits, model.settings.samples, [model.seed, step]).numpy()
 
 
 def seed_that_draws(*values):
@@ -236,11 +240,10 @@ def real_search(execution="slice", seed=0):
     space = restrict(space, free, values_of(smallest(space)))
     model = SearchModel(
         TwoStreamModel(space, execution=execution),
+        JointSettings(samples=2, **{**PAPERS, "indicator": "likelihood"}),
         target=1e-3,
         alpha_optimizer=fused_optimizers.Adam(0.1),
-        samples=2,
         seed=seed,
-        **{**PAPERS, "indicator": "likelihood"},
     )
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
     return model
@@ -312,7 +315,10 @@ def test_candidates_that_were_never_drawn_stand_still():
     space = only(table1(**TINY), ("sparse",))
     space = restrict(space, ("sparse/*/temporal_kernel", "sparse/*/expansion"), values_of(smallest(space)))
     model = SearchModel(
-        Planted(space), target=1e-3, alpha_optimizer=fused_optimizers.Adam(0.1), samples=3, multiplier=0.37, **PAPERS
+        Planted(space),
+        JointSettings(samples=3, multiplier=0.37, **PAPERS),
+        target=1e-3,
+        alpha_optimizer=fused_optimizers.Adam(0.1),
     )
     model.compile(keras.optimizers.SGD(0.0))
     batch = (tf.zeros([3, 1, 1, 1, 3]), tf.constant([0, 1, 1]))

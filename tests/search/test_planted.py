@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import CostTables
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import complexity, largest, smallest
 from tsnet_tf.space.table1 import table1
@@ -61,12 +62,13 @@ class Planted(keras.Model):
         return tf.one_hot(tf.where(is_right, 0, 1), 2) + self.idle
 
 
-def search(space, target, seed, steps, signal=0.5, **settings):
+def search(space, target, seed, steps, signal=0.5, alpha_warmup_steps=0, **settings):
     """What is taken after ``steps`` joint steps: its cost over the target, utility, nats left."""
     keras.utils.set_random_seed(seed)
     network = Planted(space, seed, signal)
-    settings = {"samples": SAMPLES, "indicator": "accuracy", **settings}
-    model = SearchModel(network, target=target, alpha_optimizer=fused_optimizers.Adam(RATE), seed=seed, **settings)
+    settings = JointSettings(**{"samples": SAMPLES, "indicator": "accuracy", **settings})
+    alpha = {"alpha_optimizer": fused_optimizers.Adam(RATE), "alpha_warmup_steps": alpha_warmup_steps}
+    model = SearchModel(network, settings, target=target, seed=seed, **alpha)
     model.compile(keras.optimizers.SGD(0.0))
     batch = (tf.zeros([CLIPS, 1, 1, 1, 3], tf.uint8), tf.zeros([CLIPS], tf.int32))
     step = tf.function(model.train_step)
@@ -176,11 +178,8 @@ def test_alpha_gradient_equals_the_enumerated_one():
     target = float(np.median(prices))
     model = SearchModel(
         RightOnSome(space),
+        JointSettings(samples=count, cost_term="hinge", indicator="accuracy", multiplier=multiplier),
         target=target,
-        samples=count,
-        cost_term="hinge",
-        indicator="accuracy",
-        multiplier=multiplier,
         alpha_optimizer=fused_optimizers.SGD(1.0),
     )
     model.compile(keras.optimizers.SGD(0.0))

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.errors import UserError
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
@@ -78,12 +79,9 @@ def test_joint_step_of_microbatches_is_that_of_the_batch(indicator):
         keras.utils.set_random_seed(0)
         model = SearchModel(
             Network(),
+            JointSettings(samples=3, indicator=indicator, cost_term="hinge", microbatches=microbatches),
             target=0.1,
             alpha_optimizer=fused_optimizers.Adam(0.1),
-            samples=3,
-            indicator=indicator,
-            cost_term="hinge",
-            microbatches=microbatches,
         )
         model.compile(fused_optimizers.SGD(0.5, momentum=0.9))
         step = tf.function(model.train_step)

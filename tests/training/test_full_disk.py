@@ -18,7 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tsnet_tf.training import fused_optimizers
-from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.loop import train_loop
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.recorder import Recorder
 
 LIMIT = flags.DEFINE_integer("limit", None, "Largest file, bytes, from the third step on.")

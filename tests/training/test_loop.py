@@ -13,13 +13,15 @@ import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.errors import NotFinite, TryAgain, UserError
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import only, restrict, values_of
 from tsnet_tf.training import checkpoints, stopping
-from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.loop import train_loop
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.recorder import Recorder
 
 STEPS, CHECKPOINT_EVERY = 8, 2
@@ -47,11 +49,10 @@ def make_model():
     keras.utils.set_random_seed(0)
     model = SearchModel(
         SmallNetwork(),
+        JointSettings(samples=3, cost_term="dual_ascent"),
         target=0.1,
         alpha_optimizer=alpha_optimizer(0.1),
-        samples=3,
         alpha_warmup_steps=2,
-        cost_term="dual_ascent",
     )
     model.compile(weight_optimizer(STEPS, learning_rate=0.1))
     return model

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
@@ -97,11 +98,9 @@ def test_search_step_in_bfloat16_is_that_of_float32_but_for_rounding():
             network = TwoStreamModel(space)
         model = SearchModel(
             network,
+            JointSettings(samples=2, cost_term="hinge", weight_gradient="importance"),
             target=1e-3,
-            samples=2,
             alpha_optimizer=fused_optimizers.SGD(1.0),  # whose updates are as continuous as gradients
-            cost_term="hinge",
-            weight_gradient="importance",
         )
         model.compile(fused_optimizers.SGD(0.01, momentum=0.9))
         step = tf.function(model.train_step)

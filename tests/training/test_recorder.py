@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tsnet_tf.errors import UserError
 from tsnet_tf.training import recorder as recorders
-from tsnet_tf.training.loop import Pace
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.recorder import Recorder
 from tsnet_tf.training.tensorboard import hparams_of
 

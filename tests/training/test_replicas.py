@@ -16,6 +16,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from tsnet_tf.models.two_stream import TwoStreamModel
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import restrict, values_of
@@ -33,8 +34,8 @@ space = restrict(space, free, values_of(smallest(space)))
 def search(strategy):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = SearchModel(TwoStreamModel(space, synchronized=True), target=1e-3, samples=2,
-                            alpha_optimizer=fused_optimizers.Adam(0.025), cost_term="dual_ascent")
+        model = SearchModel(TwoStreamModel(space, synchronized=True), JointSettings(samples=2, cost_term="dual_ascent"),
+                            target=1e-3, alpha_optimizer=fused_optimizers.Adam(0.025))
         model.compile(fused_optimizers.SGD(0.05, momentum=0.9, nesterov=True))
         # Some weights start at zero, and would hide what lies behind them.
         for number, weight in enumerate(model.network.trainable_variables):

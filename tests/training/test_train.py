@@ -12,7 +12,7 @@ from tsnet_tf.data import pipeline
 from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.training.classifier import Classifier
-from tsnet_tf.training.loop import Pace
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.train import fit
 
 

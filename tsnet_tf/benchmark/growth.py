@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tsnet_tf.benchmark import architectures
 from tsnet_tf.benchmark.machine import in_fresh_process, peak_gigabytes
 from tsnet_tf.benchmark.model_speed import YARDSTICK
-from tsnet_tf.benchmark.search_step import joint_step, largest_drawn, random_batch, training_step
+from tsnet_tf.benchmark.search_step import joint_step
+from tsnet_tf.benchmark.steps import random_batch, training_step
 from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.space import genotype
 from tsnet_tf.space.table1 import table1
@@ -53,7 +55,7 @@ def training(batch: int, frames: int, crop: int, width: float, steps: int = 4) -
 def searching(samples: int) -> dict:
     """``seconds`` of a joint step, K architectures of the sparse stream in it, and the process's peak ``gigabytes``."""
     space = only(table1(), ["sparse"])
-    found = joint_step(space, _MIDDLE["batch"], samples, largest_drawn(space, 4).tolist())
+    found = joint_step(space, _MIDDLE["batch"], samples, architectures.largest(space, 4).tolist())
     return {"seconds": found["step"], "gigabytes": found["peak_gigabytes"]}
 
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import tsnet_tf
 from tsnet_tf import atomic, console
-from tsnet_tf.benchmark import search_step
+from tsnet_tf.benchmark import architectures, steps
 from tsnet_tf.benchmark.hlo_package import inputs
 from tsnet_tf.kernels import private
 from tsnet_tf.kernels.depthwise_xla import Lowering, lowered_as
@@ -199,7 +199,7 @@ def _inference(model: TwoStreamModel) -> Callable:
 
 
 def _training(model: TwoStreamModel) -> tuple[Callable, list[keras.Variable]]:
-    step, optimizer = search_step.training_step_and_optimizer(model)
+    step, optimizer = steps.training_step_and_optimizer(model)
     optimizer.iterations.assign(STEPS_BEFORE)
     state = [*model.trainable_variables, *optimizer.momentums]
     return lambda clips, labels: [step.python_function(clips, labels), *_read(state)], state
@@ -207,8 +207,8 @@ def _training(model: TwoStreamModel) -> tuple[Callable, list[keras.Variable]]:
 
 def _joint(model: TwoStreamModel) -> tuple[Callable, list[keras.Variable]]:
     """A joint step of one architecture of about 2 GMACs: what is drawn does not depend on the random numbers."""
-    architecture = search_step.architectures_between(model.space, 1, 1.95, 2.05)[0]
-    search = search_step.search_model_of(model, JOINT_SAMPLES, architecture)
+    architecture = architectures.between(model.space, 1, 1.95, 2.05)[0]
+    search = steps.search_model_of(model, JOINT_SAMPLES, architecture)
     search.optimizer.iterations.assign(STEPS_BEFORE)
     state = [search.alpha, search.multiplier, *model.trainable_variables, *search.optimizer.momentums]
 

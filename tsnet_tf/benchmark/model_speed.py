@@ -12,7 +12,7 @@ import numpy as np
 
 from tsnet_tf.benchmark import depthwise, pytorch, roofline
 from tsnet_tf.benchmark.machine import interleaved_seconds, median_ratio, process_with_threads, spread
-from tsnet_tf.benchmark.search_step import forward_pass, random_batch, training_step
+from tsnet_tf.benchmark.steps import forward_pass, random_batch, training_step
 from tsnet_tf.errors import UserError
 from tsnet_tf.models.folding import fold
 from tsnet_tf.models.two_stream import TwoStreamModel

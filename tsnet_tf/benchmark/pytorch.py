@@ -13,11 +13,17 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from tsnet_tf.benchmark import machine
 from tsnet_tf.errors import UserError
 from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.models.two_stream import PIXEL_DEVIATION, PIXEL_MEAN, TwoStreamModel
 
 LAYOUTS = ("default", "channels_last_3d")
+
+
+def wanted(against: str | None):
+    """PyTorch, as `load` gives it, if it is what to measure against; else None."""
+    return load(machine.THREADS) if against else None
 
 
 def load(threads: int):

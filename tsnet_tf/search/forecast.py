@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import math
 import time
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from tsnet_tf.settings import Settings
 from tsnet_tf.space import genotype, memory
 from tsnet_tf.space.cost import complexity
 from tsnet_tf.space.two_stream import Space, pick, variables
+from tsnet_tf.training.pace import steps_of
 
 BACKWARD = 2.0  # times a forward pass
 MEASURED_CLIPS, MEASURED_SECONDS = 4, 0.5
@@ -69,7 +69,7 @@ def of_training(given: Settings, genotype_file: str | None, found: Space | None,
     space = dataclasses.replace(space, classes=len(dataset.labels()), resolution=dataset.crop)
     batch = given.value("train.batch_size") or 64
     videos = dataset.num_videos(given.value("train.train_splits") or ("train",))
-    steps = max(1, math.ceil(given.value("train.epochs") * videos / batch))
+    steps = steps_of(given.value("train.epochs"), videos, batch)
     reads = f"{dataset.directory}, {genotype_file or 'what was found'}"
     passes, gmacs = (1 + BACKWARD) * batch, complexity(space).gmacs
     return Forecast("train", reads, workdir, space, gmacs, steps, batch, passes, *of_numbers(given))

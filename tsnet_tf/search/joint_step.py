@@ -15,7 +15,6 @@ are trained on all of them alike. The paper's own way, a penalty beyond the targ
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -25,11 +24,9 @@ from tsnet_tf.models.two_stream import TwoStreamModel
 from tsnet_tf.search.budget import BudgetedDistribution
 from tsnet_tf.search.cost_tables import GMACS, CostModel, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
+from tsnet_tf.search.joint_settings import JointSettings
 from tsnet_tf.training.accumulation import microbatch, one_after_another
 
-CostTerm = Literal["budget", "dual_ascent", "hinge", "normalised"]
-Indicator = Literal["accuracy", "likelihood"]
-WeightGradient = Literal["importance", "uniform"]
 MULTIPLIER_RANGE = 100.0  # dual ascent keeps the multiplier within this factor of its start, up and down
 
 
@@ -41,75 +38,44 @@ class SearchModel(keras.Model):
 
     Args:
       network: the supernet.
+      settings: how it draws, scores and pays.
       target: the cost that the search should come out at.
       least: the part of the target that an architecture must cost at least, where only those within it are drawn.
       cost_model: what is counted; by default GMACs per view.
       alpha_optimizer: updates alpha; the weights have the optimizer given to `compile`.
-      samples: K, the number of architectures per step; the least number if ``samples_per_nat`` is above 0.
-      weight_samples: how many of them train the weights; None for all.
-      samples_per_nat: lambda of FP-NAS's adaptive K = max(samples, floor(lambda x entropy in nats)); 1/4 there.
       alpha_warmup_steps: steps at the start in which alpha stands still while the weights settle; its optimizer is not
         called.
-      indicator: "accuracy" (the paper), or "likelihood": exp(-cross-entropy / temperature).
-      temperature: of the likelihood.
-      cost_term: "budget": only architectures within the target are drawn. Or a penalty on those that exceed it:
-        "dual_ascent" (hinge with a multiplier that follows the most probable architecture's cost), "hinge" (fixed
-        multiplier) or "normalised" (FP-NAS: each architecture's share of the excess, fixed multiplier).
-      multiplier: the penalty's weight, or its start for dual ascent.
-      multiplier_rate: dual ascent multiplies it by exp(rate x (cost / target - 1)) in every step.
-      baseline: whether the mean over the K architectures is taken off m_k, which lowers the variance. (The mean over
-        the other K - 1 differs by the factor K / (K - 1), which Adam does not see.)
-      weight_gradient: "importance" (the paper): the weights follow sum_k r_k CE; "uniform": the plain mean over k.
-      microbatches: into how many parts the batches are cut to save memory; each has BN statistics of its own.
       seed: of the sampled architectures.
     """
 
     def __init__(
         self,
         network: TwoStreamModel,
+        settings: JointSettings,
         *,
         target: float,
         least: float = 0.0,
         cost_model: CostModel = GMACS,
         alpha_optimizer: keras.optimizers.Optimizer,
-        samples: int = 16,
-        weight_samples: int | None = None,
-        samples_per_nat: float = 0.0,
         alpha_warmup_steps: int = 0,
-        indicator: Indicator = "likelihood",
-        temperature: float = 1.0,
-        cost_term: CostTerm = "budget",
-        multiplier: float = 0.3,
-        multiplier_rate: float = 0.02,
-        baseline: bool = True,
-        weight_gradient: WeightGradient = "uniform",
-        microbatches: int = 1,
         seed: int = 0,
-        **kwargs,
     ):
-        super().__init__(**kwargs)
-        if samples_per_nat and network.synchronized:
+        super().__init__()
+        if settings.samples_per_nat and network.synchronized:
             raise UserError("joint.samples_per_nat: expected 0 with synchronised BN, whose loop is written out")
-        if weight_samples is not None and not 1 <= weight_samples <= samples:
-            raise UserError(f"joint.weight_samples: expected 1 to {samples}, joint.samples; found {weight_samples}")
-        if cost_term == "budget" and not baseline:
-            raise UserError("joint.baseline: expected True with joint.cost_term = 'budget', found False")
-        self.network, self.target, self.alpha_optimizer = network, target, alpha_optimizer
-        self.samples, self.samples_per_nat, self.weight_samples = samples, samples_per_nat, weight_samples
-        self.alpha_warmup_steps, self.weight_gradient, self.seed = alpha_warmup_steps, weight_gradient, seed
-        self.microbatches = microbatches
-        self.indicator, self.temperature = indicator, temperature
-        self.cost_term, self.multiplier_rate, self.baseline = cost_term, multiplier_rate, baseline
+        self.network, self.settings, self.target, self.alpha_optimizer = network, settings, target, alpha_optimizer
+        self.alpha_warmup_steps, self.seed = alpha_warmup_steps, seed
         self.distribution = ArchitectureDistribution(network.space)
         self.costs = CostTables(network.space, cost_model)
-        within = cost_term == "budget"
+        within = settings.cost_term == "budget"
         self.drawn_from = BudgetedDistribution(network.space, target, least * target, cost_model) if within else None
-        self.multiplier_bounds = (multiplier / MULTIPLIER_RANGE, multiplier * MULTIPLIER_RANGE)
+        start = settings.multiplier
+        self.multiplier_bounds = (start / MULTIPLIER_RANGE, start * MULTIPLIER_RANGE)
         # Not trainable in Keras's sense: the weights' optimizer must never see them.
         state = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         self.alpha = self.add_weight(name="alpha", shape=self.distribution.shape, initializer="zeros", **state)
         self.multiplier = self.add_weight(
-            name="multiplier", shape=(), initializer=keras.initializers.Constant(multiplier), **state
+            name="multiplier", shape=(), initializer=keras.initializers.Constant(start), **state
         )
         self.alpha_optimizer.build([self.alpha])
         names = ["loss", "indicator", f"sampled_{cost_model.name}", "samples"]
@@ -146,9 +112,10 @@ class SearchModel(keras.Model):
         uniform = tf.ones_like(indicators) / tf.cast(count, tf.float32)
         responsibilities = tf.where(tf.equal(total, 0.0), uniform, shares)
 
-        weighting = (responsibilities if self.weight_gradient == "importance" else uniform)[: self.weight_samples]
+        trained = slice(self.settings.weight_samples)
+        weighting = (responsibilities if self.settings.weight_gradient == "importance" else uniform)[trained]
         weighting = tf.math.divide_no_nan(weighting, tf.reduce_sum(weighting))
-        loss = self._update_weights(architectures[: self.weight_samples], weighting, clips, labels)
+        loss = self._update_weights(architectures[trained], weighting, clips, labels)
         self._update_alpha(logits, architectures, responsibilities, costs, frozen)
 
         for name, value in {
@@ -178,10 +145,10 @@ class SearchModel(keras.Model):
 
     def _count(self, logits: tf.Tensor) -> int | tf.Tensor:
         """K of this step: a number, or a tensor that follows the entropy."""
-        if not self.samples_per_nat:
-            return self.samples
+        if not self.settings.samples_per_nat:
+            return self.settings.samples
         entropy = tf.reduce_sum(self.distribution.entropy(logits))
-        return tf.maximum(self.samples, tf.cast(tf.floor(self.samples_per_nat * entropy), tf.int32))
+        return tf.maximum(self.settings.samples, tf.cast(tf.floor(self.settings.samples_per_nat * entropy), tf.int32))
 
     def _indicators(self, architectures, clips, labels, skip: tf.Tensor) -> tf.Tensor:
         """p_k on the validation batch of all replicas, ``[K]``; zeros if ``skip``."""
@@ -189,29 +156,29 @@ class SearchModel(keras.Model):
 
         def one(k, part, found):
             logits = self.network(part(clips), architecture=architectures[k], training=False)
-            if self.indicator == "accuracy":
+            if self.settings.indicator == "accuracy":
                 value = tf.reduce_mean(tf.cast(tf.argmax(logits, 1, labels.dtype) == part(labels), tf.float32))
             else:
                 value = tf.reduce_mean(_cross_entropy(part(labels), logits))
-            return found + value / self.microbatches * tf.one_hot(k, count)
+            return found + value / self.settings.microbatches * tf.one_hot(k, count)
 
         found = self._for_each_sample(one, tf.zeros([count]), tf.where(skip, 0, count))
         found = _mean_over_replicas(found)
-        if self.indicator == "likelihood":
+        if self.settings.indicator == "likelihood":
             # The smallest cross-entropy is taken off before the exponential: only ratios matter, none underflows.
-            found = tf.exp((tf.reduce_min(found) - found) / self.temperature)
+            found = tf.exp((tf.reduce_min(found) - found) / self.settings.temperature)
         return found
 
     def _update_weights(self, architectures, responsibilities, clips, labels) -> tf.Tensor:
         """One step of the weights' optimizer on the weighted loss; returns that loss on this replica."""
         variables = self.network.trainable_variables
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas, microbatches = tf.distribute.get_strategy().num_replicas_in_sync, self.settings.microbatches
 
         def one(k, part, carried):
             gradients, total = carried
             with tf.GradientTape() as tape:
                 logits = self.network(part(clips), architecture=architectures[k], training=True)
-                loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(part(labels), logits)) / self.microbatches
+                loss = responsibilities[k] * tf.reduce_mean(_cross_entropy(part(labels), logits)) / microbatches
                 scaled = self.optimizer.scale_loss(loss / replicas)
             new = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             sums = [tf.ensure_shape(old + g, old.shape) for old, g in zip(gradients, new, strict=True)]
@@ -225,7 +192,7 @@ class SearchModel(keras.Model):
     def _update_alpha(self, logits, architectures, responsibilities, costs, frozen: tf.Tensor) -> None:
         gains = responsibilities - self._penalties(costs)
         rounding = 1e-6 * (1.0 + tf.reduce_max(tf.abs(gains)))
-        if self.baseline:
+        if self.settings.baseline:
             gains -= tf.reduce_mean(gains)
         gradient = self.distribution.score_gradient(logits, architectures, gains)
         # With the baseline, candidates that were not drawn have no gradient but rounding errors, and Adam scales up
@@ -235,20 +202,20 @@ class SearchModel(keras.Model):
         # is not called: its corrections for the first steps would have expired when alpha thaws.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.alpha_optimizer.apply_if(tf.logical_not(frozen), [gradient / replicas], [self.alpha])
-        if self.cost_term == "dual_ascent":
+        if self.settings.cost_term == "dual_ascent":
             # The most probable architecture is what will be taken. The mean of those that are drawn costs more, as long
             # as they still explore: what is dear can miss the target by more than what is cheap.
             excess = self.costs.of(self.distribution.most_probable(logits)[None])[0] / self.target - 1.0
-            moved = self.multiplier * tf.exp(self.multiplier_rate * excess)
+            moved = self.multiplier * tf.exp(self.settings.multiplier_rate * excess)
             moved = tf.clip_by_value(moved, *self.multiplier_bounds)
             self.multiplier.assign(tf.where(frozen, self.multiplier, moved))
 
     def _penalties(self, costs: tf.Tensor) -> tf.Tensor:
         """What each architecture pays for exceeding the target, ``[K]``."""
-        if self.cost_term == "budget":
+        if self.settings.cost_term == "budget":
             return tf.zeros_like(costs)
         excess = tf.maximum(0.0, costs / self.target - 1.0)
-        if self.cost_term == "normalised":
+        if self.settings.cost_term == "normalised":
             return self.multiplier * tf.math.divide_no_nan(excess, tf.reduce_sum(excess))
         return self.multiplier * excess / tf.cast(tf.size(costs), tf.float32)
 
@@ -258,12 +225,14 @@ class SearchModel(keras.Model):
         ``part`` takes the microbatch out of a batch. With synchronised BN the replicas meet inside.
         """
 
+        microbatches = self.settings.microbatches
+
         def one(index, carried):
-            k, number = index // self.microbatches, index % self.microbatches
-            return body(k, lambda batch: microbatch(batch, number, self.microbatches), carried)
+            k, number = index // microbatches, index % microbatches
+            return body(k, lambda batch: microbatch(batch, number, microbatches), carried)
 
         written_out = self.network.synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1
-        pieces = (self.samples if written_out else count) * self.microbatches
+        pieces = (self.settings.samples if written_out else count) * microbatches
         return one_after_another(one, carried, pieces, written_out=written_out)
 
 

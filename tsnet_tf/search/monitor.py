@@ -54,10 +54,10 @@ class Monitor:
 
     def shown(self, measured: dict[str, float]) -> dict[str, str]:
         """What a person watches."""
-        cost = self._model.costs.model
+        cost, indicator = self._model.costs.model, self._model.settings.indicator
         return {
             "loss": f"{measured['loss']:.2f}" if "loss" in measured else "-",
-            f"validation {self._model.indicator}": f"{measured['indicator']:.2f}" if "indicator" in measured else "-",
+            f"validation {indicator}": f"{measured['indicator']:.2f}" if "indicator" in measured else "-",
             "entropy": f"{measured['entropy']:.1f} nats",
             cost.unit.split()[0]: f"{measured[f'expected_{cost.name}']:.3g} (target {self._model.target:g})",
         }

@@ -1,7 +1,6 @@
 """What gin files say about a search step, and what follows from that and the data alone."""
 
 import dataclasses
-import math
 
 import gin
 
@@ -10,7 +9,7 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.search import latency
 from tsnet_tf.search.cost_tables import GMACS, PARAMS, CostModel
 from tsnet_tf.space.two_stream import Space, for_clips
-from tsnet_tf.training.loop import Pace
+from tsnet_tf.training.pace import Pace, steps_of
 
 NOT_SEARCHING = ("train",)  # configurables that a search never asks for
 TARGETS = ("gmacs", "params_m", "latency_ms")
@@ -116,7 +115,7 @@ class SearchSettings:
 
     def pace(self, epochs: float) -> Pace:
         """So many passes over the training videos."""
-        steps = max(1, math.ceil(epochs * self.dataset.num_videos(self.train_splits) / self.batch_size))
+        steps = steps_of(epochs, self.dataset.num_videos(self.train_splits), self.batch_size)
         return Pace(steps, self.report_every, self.checkpoint_every, self.batch_size)
 
 

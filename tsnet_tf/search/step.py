@@ -37,10 +37,8 @@ def search(*, workdir: str, previous: str | None, **settings) -> dict:
       UserError: a setting, the previous step or the target does not fit.
     """
     own = settings_from_gin(**settings)
-    run_folder.check_settings(workdir, {"previous": previous}, without=NOT_SEARCHING)
-    finished = run_folder.summary_of(workdir)
+    finished = run_folder.finished_before(workdir, own.name, {"previous": previous}, without=NOT_SEARCHING)
     if finished is not None:
-        console.say(f"{own.name}: already finished in {workdir}")
         return finished
     started = time.monotonic() - seconds_of(workdir)
     task = prepare(own, workdir, previous)
@@ -97,7 +95,7 @@ def _finish(task: Task, model: TwoStreamModel, how: str, started: float) -> dict
         "selection": how,
         "evolution": own.evolution,
         "steps": task.pace.steps,
-        "samples": task.model.samples,
+        "samples": task.model.settings.samples,
         "seed": own.seed,
     }
     run_folder.finish(task.own_folder, model, summary)

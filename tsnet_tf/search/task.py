@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import gin
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +12,7 @@ from tsnet_tf.errors import UserError
 from tsnet_tf.evaluation import protocol
 from tsnet_tf.models.inheritance import inherit
 from tsnet_tf.models.two_stream import TwoStreamModel
-from tsnet_tf.search import evidence, selection
+from tsnet_tf.search import evidence, joint_settings, selection
 from tsnet_tf.search.cost_tables import CostModel, CostTables
 from tsnet_tf.search.joint_step import SearchModel
 from tsnet_tf.search.search_settings import SearchSettings, cost_model_and_target, space_of_data
@@ -29,12 +28,10 @@ from tsnet_tf.space.two_stream import (
 )
 from tsnet_tf.training import run_folder
 from tsnet_tf.training.determinism import set_seed
-from tsnet_tf.training.loop import Pace
 from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
+from tsnet_tf.training.pace import Pace
 from tsnet_tf.training.precision import precision
 from tsnet_tf.training.strategy import strategy as make_strategy
-
-joint = gin.external_configurable(SearchModel, "joint")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +125,9 @@ def prepare(own: SearchSettings, workdir: str, previous: str | None) -> Task:
         )
         if before:
             inherit(network, before[0])
-        model = joint(
+        model = SearchModel(
             network,
+            joint_settings.settings_from_gin(),
             target=target,
             least=own.least,
             cost_model=cost_model,

@@ -11,10 +11,75 @@ import tensorflow as tf
 from tsnet_tf import console, paths
 from tsnet_tf.errors import UserError
 from tsnet_tf.layers.glore import GloRe
+from tsnet_tf.training.strategy import of_chief
 
 KEPT = 3
 FOLDER = "checkpoints"
 _PREFIX = "ckpt"
+
+
+class Saves:
+    """The checkpoints of one training: the latest is read when it begins, others are written while it goes on.
+
+    All workers read the chief's; all write, since some values are sums over workers, but only the chief's are kept.
+
+    Args:
+      model: compiled. Everything that its training changes goes into one checkpoint: the step; weights, alpha,
+        multiplier, the state of random numbers; both optimizers; and what has been measured since the last report.
+      strategy: the one ``model`` was made under.
+      workdir: run folder.
+      own_workdir: where this process writes (`run_folder.own`).
+      title: what is being done, for messages.
+      every: steps between two checkpoints.
+
+    Attributes:
+      step: how many steps are done, int64 ``[]``.
+      resumed_from: how many were done when this process began.
+      last_good: the latest checkpoint that can be read; None if there is none yet.
+
+    Raises:
+      UserError: there are checkpoints, but none that can be read, or workers see different ones.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        strategy: tf.distribute.Strategy,
+        workdir: str,
+        own_workdir: str,
+        title: str,
+        every: int,
+    ):
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        checkpoint = tf.train.Checkpoint(
+            model=model,
+            optimizer=model.optimizer,
+            step=self.step,
+            # They are listed: a checkpoint's own walk misses layers in lists (BN statistics) and dropout's state.
+            variables=[variable.value for variable in model.variables],
+            metrics=[variable.value for metric in model.metrics for variable in metric.variables],
+            **marks(model),
+        )
+        self._folder = os.path.join(workdir, FOLDER)
+        with strategy.scope():
+            self.last_good = restore_latest(checkpoint, self._folder, title)
+        self.resumed_from = int(self.step)
+        if self.resumed_from != of_chief(self.resumed_from, strategy):
+            raise UserError(
+                f"{title}: expected a run folder that all workers see, found step {self.resumed_from} in it, the chief "
+                "another"
+            )
+        if self.resumed_from:
+            console.say(f"{title}: going on from step {self.resumed_from}")
+        self._manager = manager(checkpoint, os.path.join(own_workdir, FOLDER), self.step, every)
+
+    def save(self, check_interval: bool = True) -> bool:
+        """Saves if it is time, or at once without ``check_interval``; returns whether it did."""
+        saved = save(self._manager, int(self.step), check_interval)
+        if saved:
+            is_chief = self._manager.directory == self._folder
+            self.last_good = saved if is_chief else tf.train.latest_checkpoint(self._folder)
+        return bool(saved)
 
 
 def manager(checkpoint: tf.train.Checkpoint, folder: str, step: tf.Variable, every: int) -> tf.train.CheckpointManager:

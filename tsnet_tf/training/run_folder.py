@@ -119,6 +119,21 @@ def check_settings(
     return False
 
 
+def finished_before(
+    workdir: str, title: str, flags: Mapping[str, str | None], *, without: Sequence[str] = ()
+) -> dict | None:
+    """How a run begins: the settings are those of the run folder (`check_settings`), and it may be finished.
+
+    Returns:
+      The summary if it is, which is said under ``title``; else None.
+    """
+    check_settings(workdir, flags, without=without)
+    summary = summary_of(workdir)
+    if summary is not None:
+        console.say(f"{title}: already finished in {workdir}")
+    return summary
+
+
 def set_aside(workdir: str) -> str:
     """Moves a local run folder to the first ``earlier/NAME.N`` beside it that is free; returns where it is now.
 

@@ -1,7 +1,6 @@
 """Training one architecture from scratch (paper, section 5.2)."""
 
 import dataclasses
-import math
 import time
 
 import gin
@@ -19,8 +18,9 @@ from tsnet_tf.space.two_stream import Space
 from tsnet_tf.training import run_folder, tensorboard
 from tsnet_tf.training.classifier import Classifier
 from tsnet_tf.training.determinism import set_seed
-from tsnet_tf.training.loop import Pace, train_loop
+from tsnet_tf.training.loop import train_loop
 from tsnet_tf.training.optimizers import weight_optimizer
+from tsnet_tf.training.pace import Pace, steps_of
 from tsnet_tf.training.precision import precision
 from tsnet_tf.training.recorder import Recorder, seconds_of
 from tsnet_tf.training.strategy import strategy as make_strategy
@@ -29,29 +29,11 @@ RECALIBRATION_BATCHES = 16
 NOT_TRAINING = ("search", "joint", "alpha_optimizer", "table1", "space_file")  # configurables that it never asks for
 
 
-@gin.configurable
-def train(
-    *,
-    workdir: str,
-    genotype: str,
-    dataset: VideoDataset = gin.REQUIRED,
-    train_splits: tuple[str, ...] = ("train",),
-    epochs: float = gin.REQUIRED,
-    batch_size: int = 64,
-    report_every: int = 20,
-    checkpoint_every: int = 500,
-    profile_steps: tuple[int, int] | None = None,
-    synchronized: bool = False,
-    branch_gamma: float = 0.0,
-    label_smoothing: float = 0.0,
-    microbatches: int = 1,
-    seed: int = 0,
-) -> dict:
-    """Trains a genotype from random weights and leaves it in the run folder.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How a genotype is trained from random weights; in gin files ``train.``.
 
-    Args:
-      workdir: run folder.
-      genotype: name of a published architecture or path of a genotype file.
+    Attributes:
       dataset: the videos.
       train_splits: splits to train on.
       epochs: length, in passes over the training videos.
@@ -63,6 +45,36 @@ def train(
       label_smoothing: probability spread over the other classes.
       microbatches: into how many parts a replica's batch is cut to save memory; each has BN statistics of its own.
       seed: of initial weights and clips.
+    """
+
+    dataset: VideoDataset = gin.REQUIRED
+    train_splits: tuple[str, ...] = ("train",)
+    epochs: float = gin.REQUIRED
+    batch_size: int = 64
+    report_every: int = 20
+    checkpoint_every: int = 500
+    profile_steps: tuple[int, int] | None = None
+    synchronized: bool = False
+    branch_gamma: float = 0.0
+    label_smoothing: float = 0.0
+    microbatches: int = 1
+    seed: int = 0
+
+    def pace(self) -> Pace:
+        steps = steps_of(self.epochs, self.dataset.num_videos(self.train_splits), self.batch_size)
+        return Pace(steps, self.report_every, self.checkpoint_every, self.batch_size, self.profile_steps)
+
+
+settings_from_gin = gin.external_configurable(TrainSettings, "train")
+
+
+def train(*, workdir: str, genotype: str, **settings) -> dict:
+    """Trains a genotype from random weights and leaves it in the run folder.
+
+    Args:
+      workdir: run folder.
+      genotype: name of a published architecture or path of a genotype file.
+      **settings: of `TrainSettings`, besides what gin binds.
 
     Returns:
       The summary that is also written to ``summary.json``.
@@ -70,47 +82,45 @@ def train(
     Raises:
       UserError: a setting or the genotype does not fit.
     """
-    run_folder.check_settings(workdir, {"genotype": genotype}, without=NOT_TRAINING)
-    finished = run_folder.summary_of(workdir)
+    own = settings_from_gin(**settings)
+    finished = run_folder.finished_before(workdir, "training", {"genotype": genotype}, without=NOT_TRAINING)
     if finished is not None:
-        console.say(f"training: already finished in {workdir}")
         return finished
     started = time.monotonic() - seconds_of(workdir)
     strategy = make_strategy()
-    dataset.check_splits({"train.train_splits": train_splits})
-    labels = dataset.labels()
-    space = dataclasses.replace(genotypes.load(genotype), classes=len(labels), resolution=dataset.crop)
-    cost = complexity(space)
-    steps = max(1, math.ceil(epochs * dataset.num_videos(train_splits) / batch_size))
-    set_seed(seed)
+    own.dataset.check_splits({"train.train_splits": own.train_splits})
+    labels = own.dataset.labels()
+    space = dataclasses.replace(genotypes.load(genotype), classes=len(labels), resolution=own.dataset.crop)
+    cost, pace = complexity(space), own.pace()
+    set_seed(own.seed)
     console.say(
-        f"training: {space.name}, {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters, {steps} steps"
+        f"training: {space.name}, {cost.gmacs:.4g} GMACs per view, {cost.params_m:.3g} M parameters, {pace.steps} steps"
     )
     with strategy.scope(), precision():
-        model = TwoStreamModel(space, synchronized=synchronized, branch_gamma=branch_gamma)
+        model = TwoStreamModel(space, synchronized=own.synchronized, branch_gamma=own.branch_gamma)
     own_folder = run_folder.start(workdir, strategy, {"genotype": genotype})
-    settings = run_folder.write_settings(own_folder, labels)
-    clips = next(iter(_clips(model.space, dataset, train_splits, batch_size, seed)))
-    tensorboard.write_start(own_folder, settings, clips, labels, model.space.sparse.frames)
+    written = run_folder.write_settings(own_folder, labels)
+    clips = next(iter(_clips(model.space, own.dataset, own.train_splits, own.batch_size, own.seed)))
+    tensorboard.write_start(own_folder, written, clips, labels, model.space.sparse.frames)
     fit(
         model,
-        dataset,
-        train_splits,
+        own.dataset,
+        own.train_splits,
         strategy,
         workdir=workdir,
         title="training",
-        pace=Pace(steps, report_every, checkpoint_every, batch_size, profile_steps),
-        label_smoothing=label_smoothing,
-        microbatches=microbatches,
-        seed=seed,
+        pace=pace,
+        label_smoothing=own.label_smoothing,
+        microbatches=own.microbatches,
+        seed=own.seed,
     )
     summary = {
         "step": "train",
         "genotype": space.name,
         "gmacs": cost.gmacs,
         "params_m": cost.params_m,
-        "steps": steps,
-        "seed": seed,
+        "steps": pace.steps,
+        "seed": own.seed,
         "seconds": time.monotonic() - started,
     }
     run_folder.finish(own_folder, model, summary)
