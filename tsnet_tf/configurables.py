@@ -63,10 +63,15 @@ def _in_module(path: pathlib.Path) -> Iterator[tuple[str, Configurable]]:
 
 
 def _definition(tree: ast.Module, name: str) -> ast.AST:
-    """What ``name`` is in a module: defined there, or in the module of this package that it is imported from."""
+    """What ``name`` is in a module: defined there, or in the module of this package that it is imported from.
+
+    A function that wraps another one, or a dataclass, has the parameters of that.
+    """
     for node in tree.body:
         if getattr(node, "name", None) == name:
-            return node
+            calls = [one for one in node.decorator_list if isinstance(one, ast.Call)]
+            wrapped = [call.args[0].id for call in calls if ast.unparse(call.func) == "functools.wraps"]
+            return _definition(tree, wrapped[0]) if wrapped else node
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             path = PACKAGE.parent.joinpath(*node.module.split(".")).with_suffix(".py")
             return _definition(ast.parse(path.read_text(encoding="utf-8")), name)

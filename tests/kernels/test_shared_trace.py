@@ -2,15 +2,24 @@ import tensorflow as tf
 
 from tsnet_tf.layers.mbconv3d import MBConv3D
 
-SIZES = {"in_channels": 8, "channels": 8, "inner": 16, "squeezed": 0, "temporal_kernel": 3, "spatial_kernel": 3}
+SIZES = {
+    "in_channels": 8,
+    "channels": 8,
+    "expanded_channels": 16,
+    "se_channels": 0,
+    "temporal_kernel": 3,
+    "spatial_kernel": 3,
+}
 
 
 def _block(inner, **settings):
-    return MBConv3D(**{"frames": 2, **SIZES, "inner": inner}, branch_gamma=1.0, statistics="batch", **settings)
+    return MBConv3D(
+        **{"frames": 2, **SIZES, "expanded_channels": inner}, branch_gamma=1.0, statistics="batch", **settings
+    )
 
 
 def _written_out(block, x, inner):
-    return block.call(x, **{**SIZES, "inner": inner})
+    return block.call(x, **{**SIZES, "expanded_channels": inner})
 
 
 def _functions_called(network, *arguments):
@@ -25,7 +34,7 @@ def test_blocks_that_differ_in_weights_alone_are_one_function_of_the_graph(monke
     @tf.function
     def network(x, inner):
         for block in blocks:
-            x = block(x, **{**SIZES, "inner": inner})
+            x = block(x, **{**SIZES, "expanded_channels": inner})
         return x
 
     x = tf.random.stateless_normal([4, 6, 6, 8], [1, 2])
@@ -43,7 +52,7 @@ def test_what_is_computed_otherwise_is_another_function(monkeypatch):
 
     @tf.function
     def network(x, inner):
-        return [block(x, **{**SIZES, "inner": inner}) for block in blocks]
+        return [block(x, **{**SIZES, "expanded_channels": inner}) for block in blocks]
 
     x = tf.random.stateless_normal([4, 6, 6, 8], [1, 2])
     assert len(_functions_called(network, x, tf.constant(8))) == 2
@@ -57,7 +66,7 @@ def test_gradients_reach_each_blocks_own_weights():
 
     def loss(x, inner, shared):
         for block in blocks:
-            x = block(x, **{**SIZES, "inner": inner}) if shared else _written_out(block, x, inner)
+            x = block(x, **{**SIZES, "expanded_channels": inner}) if shared else _written_out(block, x, inner)
         return tf.reduce_sum(tf.square(x))
 
     @tf.function

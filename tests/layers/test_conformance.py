@@ -23,7 +23,7 @@ BATCH, FRAMES, RATIO, SIDE = 4, 8, 4, 6
 ROWS = BATCH * FRAMES
 FUSIONS = {"time_to_channel": False, "time_strided_sampling": False, "time_strided_conv": True}
 FUSION = {"frames": FRAMES, "ratio": RATIO, "dense_channels": 4, "sparse_channels": 6}
-BLOCK = {"inner": 8, "squeezed": 4, "temporal_kernel": 3, "spatial_kernel": 5}
+BLOCK = {"expanded_channels": 8, "se_channels": 4, "temporal_kernel": 3, "spatial_kernel": 5}
 
 # Constructor settings, shapes of the inputs, sampled sizes, shape of the output. Rows are frames x batch.
 LAYERS = {
@@ -41,9 +41,9 @@ LAYERS = {
         (ROWS, 3, 3, 4),
     ),
     SqueezeExcite: (
-        {"frames": FRAMES, "channels": 4, "squeezed": 8},
+        {"frames": FRAMES, "channels": 4, "se_channels": 8},
         [(ROWS, 3, 3, 4)],
-        {"channels": 4, "squeezed": 8},
+        {"channels": 4, "se_channels": 8},
         (ROWS, 3, 3, 4),
     ),
     MBConv3D: (
@@ -61,7 +61,7 @@ LAYERS = {
     TSFusion: (
         {**FUSION, "candidates": tuple(FUSIONS)},
         [(ROWS // RATIO, 3, 3, 6), (ROWS, 3, 3, 4)],
-        {"sparse_channels": 6, "dense_channels": 4, "chosen": FUSIONS},
+        {"sparse_channels": 6, "dense_channels": 4, "selected": FUSIONS},
         (ROWS // RATIO, 3, 3, 6),
     ),
     GloRe: (

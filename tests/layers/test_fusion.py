@@ -139,7 +139,7 @@ def test_the_sampled_operation_is_added(rows, clips, randomized, widened, chosen
         *given,
         sparse_channels=tf.constant(SPARSE),
         dense_channels=tf.constant(DENSE),
-        chosen={name: tf.constant(name == chosen) for name in DEFINITIONS},
+        selected={name: tf.constant(name == chosen) for name in DEFINITIONS},
     )
     y = clips(y, FRAMES // RATIO)
     np.testing.assert_allclose(y[..., :SPARSE], expected, atol=1e-4)
@@ -154,7 +154,7 @@ def test_fusion_starts_as_nothing(rows):
         rows(dense_features()),
         sparse_channels=SPARSE,
         dense_channels=DENSE,
-        chosen=dict.fromkeys(DEFINITIONS, True),
+        selected=dict.fromkeys(DEFINITIONS, True),
         training=True,
     )
     np.testing.assert_array_equal(y, sparse)

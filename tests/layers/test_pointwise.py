@@ -41,10 +41,10 @@ def test_pool_is_the_mean_of_each_clip(rows):
 
 def test_squeeze_excite_by_hand():
     # Mean of 1 and 3 is 2; 2 - 1 = 1; the gate is sigmoid(ln 3) = 0.75.
-    layer = SqueezeExcite(1, channels=1, squeezed=1)
+    layer = SqueezeExcite(1, channels=1, se_channels=1)
     for weight, value in zip(layer.weights, (1.0, -1.0, np.log(3.0), 0.0), strict=True):
         weight.assign(np.full(weight.shape, value))
-    y = layer(np.array([1, 3], np.float32)[None, None, :, None], channels=1, squeezed=1)
+    y = layer(np.array([1, 3], np.float32)[None, None, :, None], channels=1, se_channels=1)
     np.testing.assert_allclose(y[0, 0, :, 0], [0.75, 2.25], rtol=1e-6)
 
 
@@ -53,13 +53,13 @@ def test_squeeze_excite_by_hand():
 def test_squeeze_excite_scales_by_a_gate_of_the_clips_means(
     rows, clips, randomized, widened, batch, height, width, execution
 ):
-    layer = randomized(SqueezeExcite(4, channels=6, squeezed=8, execution=execution))
+    layer = randomized(SqueezeExcite(4, channels=6, se_channels=8, execution=execution))
     x = features(batch, 4, height, width, 5)  # 5 channels and a bottleneck of 3 are sampled
     w1, b1 = np.asarray(layer.reduce.kernel)[:5, :3], np.asarray(layer.reduce.bias)[:3]
     w2, b2 = np.asarray(layer.expand.kernel)[:3, :5], np.asarray(layer.expand.bias)[:5]
     hidden = np.maximum(x.mean((1, 2, 3)) @ w1 + b1, 0.0)
     gate = 1.0 / (1.0 + np.exp(-(hidden @ w2 + b2)))
     given = rows(x) if execution == "slice" else widened(rows(x), 6)
-    y = clips(layer(given, channels=tf.constant(5), squeezed=tf.constant(3)), 4)
+    y = clips(layer(given, channels=tf.constant(5), se_channels=tf.constant(3)), 4)
     np.testing.assert_allclose(y[..., :5], x * gate[:, None, None, None], atol=1e-5)
     np.testing.assert_array_equal(y[..., 5:], 0)

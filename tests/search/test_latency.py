@@ -1,4 +1,4 @@
-"""Measured latency as a cost model: every piece is there, sums are scaled, and foreign or broken tables are refused."""
+"""Measured latency as a cost model: every operation is there, sums are scaled, other tables are refused."""
 
 import itertools
 import json
@@ -10,7 +10,8 @@ import tensorflow as tf
 from tsnet_tf.errors import UserError
 from tsnet_tf.search import latency
 from tsnet_tf.search.cost_tables import CostTables
-from tsnet_tf.space.cost import parts, smallest
+from tsnet_tf.space.blueprint import blueprint
+from tsnet_tf.space.cost import smallest
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import choices, only, restrict, values_of
 
@@ -35,14 +36,26 @@ def measured(tmp_path_factory):
     return space, table, str(path)
 
 
-def test_every_distinct_piece_is_measured_once(measured):
+def test_every_distinct_operation_is_measured_once(measured):
     space, table, path = measured
-    distinct = {piece for part in parts(space) for row in part.pieces for piece in row}
+    distinct = {op for part in blueprint(space) for selected in part.table.values for op in selected}
     assert len(table["pieces"]) == len(distinct)
-    price = latency.cost_model(path).price
-    assert all(price(piece) > 0 for piece in distinct)
-    kinds = {kind for kind, _, _ in table["pieces"]}
-    assert kinds == {"Stem", "Block", "Fusion", "Attention", "Head", "Classifier"}
+    cost = latency.cost_model(path).cost
+    assert all(cost(op) > 0 for op in distinct)
+
+
+def test_names_in_the_file_stay_so_that_older_tables_are_read(measured):
+    block = "frames size stride before channels inner squeezed temporal_kernel spatial_kernel"
+    names = {
+        "Stem": "frames size channels temporal_kernel",
+        "Block": block,
+        "Fusion": "frames size ratio dense sparse kind",
+        "Attention": "frames size channels nodes",
+        "Head": "frames size channels width hidden",
+        "Classifier": "hidden classes",
+    }
+    found = {kind: set(fields) for kind, fields, _ in measured[1]["pieces"]}
+    assert found == {kind: set(said.split()) for kind, said in names.items()}
 
 
 def test_sums_are_scaled_to_whole_models(measured):

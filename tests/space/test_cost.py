@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from tsnet_tf.space import cost, two_stream
+from tsnet_tf.space.blueprint import blueprint
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import Group, Space, Stream
 
@@ -115,12 +116,13 @@ def test_fusion_by_hand(kind, macs, params, activations):
 def test_tables_hold_the_cost_of_every_combination():
     space = tiny(temporal_kernel=(1, 3), channels=(4, 6), expansion=(1.5, 2.0))
     others = two_stream.values_of(cost.smallest(space))
-    for part in cost.parts(space):
-        for index, values in enumerate(itertools.product(*(axis.values for axis in part.axes))):
-            chosen = dict(zip([axis.label for axis in part.axes], values, strict=True))
+    for part in blueprint(space):
+        axes = part.cost.axes
+        for index, values in enumerate(itertools.product(*(axis.values for axis in axes))):
+            chosen = dict(zip([axis.label for axis in axes], values, strict=True))
             genotype = two_stream.pick(space, {**others, **chosen})
-            alone = next(p for p in cost.parts(genotype) if (p.stream, p.name) == (part.stream, part.name))
-            assert alone.table == (part.table[index],)
+            alone = next(p for p in blueprint(genotype) if (p.stream, p.name) == (part.stream, part.name))
+            assert alone.cost.values == (part.cost.values[index],) == (part.cost.at(chosen),)
 
 
 def test_output_shapes_halve_odd_sizes_upwards():

@@ -135,7 +135,7 @@ def test_validate_names_what_is_wrong(broken, message):
 
 def test_squeeze_width_is_a_multiple_of_eight_and_never_far_below_a_sixteenth():
     # 54 / 16 = 3.4 -> 8; 216 / 16 = 13.5 -> 16; 432 / 16 = 27 -> 24 would be under 90 %, so 32.
-    assert [two_stream.squeeze_channels(inner) for inner in (54, 216, 432, 320)] == [8, 16, 32, 24]
+    assert [two_stream.se_channels(inner) for inner in (54, 216, 432, 320)] == [8, 16, 32, 24]
 
 
 def test_values_at_indices():
@@ -145,5 +145,5 @@ def test_values_at_indices():
 
 
 def test_halves_are_rounded_up():
-    assert two_stream.inner_channels(2.25, 10) == 23  # 22.5
+    assert two_stream.expanded_channels(2.25, 10) == 23  # 22.5
     assert [two_stream.glore_nodes(ratio, channels) for ratio, channels in ((1.5, 3), (0.25, 1))] == [5, 1]

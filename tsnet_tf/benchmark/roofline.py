@@ -12,8 +12,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tsnet_tf.layers.mbconv3d import MBConv3D
-from tsnet_tf.space.cost import parts
-from tsnet_tf.space.pieces import Block
+from tsnet_tf.space.blueprint import blueprint
+from tsnet_tf.space.ops import Block
 from tsnet_tf.space.two_stream import Space
 
 _FLOAT = 4  # bytes
@@ -44,42 +44,34 @@ def blocks(genotype: Space, batch_size: int, repeats: int) -> list[dict]:
       For each: ``block``, ``count`` of its kind, ``mmacs`` and ``megabytes`` for the batch, ``floor`` and ``measured``
       milliseconds, ``ratio``.
     """
-    kinds = Counter(
-        piece for part in parts(genotype) for row in part.pieces for piece in row if isinstance(piece, Block)
-    )
+    kinds = Counter(op for part in blueprint(genotype) for op in part.ops if isinstance(op, Block))
     speed = bandwidth(repeats)
     return [_row(block, count, batch_size, speed, repeats) for block, count in kinds.items()]
 
 
 def _row(block: Block, count: int, batch_size: int, speed: float, repeats: int) -> dict:
-    before = block.frames * batch_size * block.size**2
-    after = block.frames * batch_size * math.ceil(block.size / block.stride) ** 2
-    products = [(before, block.before, block.inner), (after, block.inner, block.channels)]
+    before = block.frames * batch_size * block.side**2
+    after = block.frames * batch_size * block.output_side**2
+    products = [(before, block.in_channels, block.expanded_channels), (after, block.expanded_channels, block.channels)]
     rates = [matrix_rate(repeats, *product) for product in products]
-    numbers = before * (2 * block.before + 2 * block.inner) + after * (3 * block.inner + 2 * block.channels)
+    numbers = before * (2 * block.in_channels + 2 * block.expanded_channels) + after * (
+        3 * block.expanded_channels + 2 * block.channels
+    )
     floor = max(
         sum(math.prod(product) / rate for product, rate in zip(products, rates, strict=True)), _FLOAT * numbers / speed
     )
-    sizes = {
-        "in_channels": block.before,
-        "channels": block.channels,
-        "inner": block.inner,
-        "squeezed": block.squeezed,
-        "temporal_kernel": block.temporal_kernel,
-        "spatial_kernel": block.spatial_kernel,
-    }
     layer = MBConv3D(
         block.frames,
         stride=block.stride,
-        may_change_width=block.before != block.channels,
+        may_change_width=block.in_channels != block.channels,
         statistics="folded",
-        **sizes,
+        **block.sizes,
     )
-    x = tf.random.normal([block.frames * batch_size, block.size, block.size, block.before])
-    measured = _seconds(lambda x: layer(x, training=False, **sizes), x, repeats)
+    x = tf.random.normal([block.frames * batch_size, block.side, block.side, block.in_channels])
+    measured = _seconds(lambda x: layer(x, training=False, **block.sizes), x, repeats)
     return {
-        "block": f"{block.frames} x {block.size}², {block.before} to {block.channels} by {block.inner}"
-        f"{', stride 2' if block.stride == 2 else ''}{', SE' if block.squeezed else ''}",
+        "block": f"{block.frames} x {block.side}², {block.in_channels} to {block.channels} by {block.expanded_channels}"
+        f"{', stride 2' if block.stride == 2 else ''}{', SE' if block.se_channels else ''}",
         "count": count,
         "mmacs": batch_size * block.cost.macs / 1e6,
         "megabytes": _FLOAT * numbers / 1e6,

@@ -108,7 +108,7 @@ class TSFusion(ElasticLayer):
       sparse: ``[frames / ratio * batch, h, w, sparse_channels]``, frames first.
       dense: ``[frames * batch, h, w, dense_channels]``, frames first.
       sparse_channels, dense_channels: sampled widths.
-      chosen: candidate name to whether it is the sampled one.
+      selected: candidate name to whether it is the sampled one.
       training: passed to BN.
 
     Output shape: that of ``sparse``.
@@ -137,14 +137,14 @@ class TSFusion(ElasticLayer):
         dense: tf.Tensor,
         sparse_channels: Size,
         dense_channels: Size,
-        chosen: dict[str, bool | tf.Tensor],
+        selected: dict[str, bool | tf.Tensor],
         training: bool = False,
     ) -> tf.Tensor:
         for name, operation in self.operations.items():
-            if chosen[name] is False:
+            if selected[name] is False:
                 continue
             widths = {
-                stream: flag_times(chosen[name], channels)
+                stream: flag_times(selected[name], channels)
                 for stream, channels in (("dense", dense_channels), ("sparse", sparse_channels))
             }
             sparse = add_prefix(sparse, operation(dense, training=training, **widths))

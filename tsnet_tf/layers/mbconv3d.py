@@ -23,8 +23,8 @@ class MBConv3D(ElasticLayer):
       frames: number of frames of the input.
       in_channels: largest number of input channels.
       channels: largest number of output channels.
-      inner: largest width between the pointwise convolutions.
-      squeezed: largest width of the squeeze-excite bottleneck, 0 for a block without one.
+      expanded_channels: largest width between the pointwise convolutions.
+      se_channels: largest width of the squeeze-excite bottleneck, 0 for a block without one.
       temporal_kernel: largest depthwise kernel in frames.
       spatial_kernel: largest depthwise kernel in pixels.
       stride: spatial stride.
@@ -34,7 +34,7 @@ class MBConv3D(ElasticLayer):
 
     Call arguments:
       x: ``[frames * batch, h, w, in_channels]``, frames first.
-      in_channels, channels, inner, squeezed, temporal_kernel, spatial_kernel: the sampled sizes.
+      in_channels, channels, expanded_channels, se_channels, temporal_kernel, spatial_kernel: the sampled sizes.
       training: passed to BN.
 
     Output shape: ``[frames * batch, ceil(h / stride), ceil(w / stride), channels]``.
@@ -45,8 +45,8 @@ class MBConv3D(ElasticLayer):
         frames: int,
         in_channels: int,
         channels: int,
-        inner: int,
-        squeezed: int,
+        expanded_channels: int,
+        se_channels: int,
         temporal_kernel: int,
         spatial_kernel: int,
         stride: int = 1,
@@ -56,18 +56,20 @@ class MBConv3D(ElasticLayer):
     ):
         super().__init__(**kwargs)
         self.stride, self.may_change_width = stride, may_change_width
-        self.alike = (frames, stride, may_change_width, squeezed > 0)
+        self.alike = (frames, stride, may_change_width, se_channels > 0)
         name, norm, conv = self.name, self.of_parts, {"use_bias": self.folded, **self.of_parts}
-        self.expand = Pointwise(in_channels, inner, name=f"{name}_expand", **conv)
-        self.expand_norm = BatchNorm(inner, name=f"{name}_expand_norm", **norm)
+        self.expand = Pointwise(in_channels, expanded_channels, name=f"{name}_expand", **conv)
+        self.expand_norm = BatchNorm(expanded_channels, name=f"{name}_expand_norm", **norm)
         self.depthwise = DepthwiseConv3D(
-            frames, inner, temporal_kernel, spatial_kernel, stride, name=f"{name}_depthwise", **conv
+            frames, expanded_channels, temporal_kernel, spatial_kernel, stride, name=f"{name}_depthwise", **conv
         )
-        self.depthwise_norm = BatchNorm(inner, name=f"{name}_depthwise_norm", **norm)
+        self.depthwise_norm = BatchNorm(expanded_channels, name=f"{name}_depthwise_norm", **norm)
         self.squeeze_excite = (
-            SqueezeExcite(frames, inner, squeezed, name=f"{name}_squeeze_excite", **norm) if squeezed else None
+            SqueezeExcite(frames, expanded_channels, se_channels, name=f"{name}_squeeze_excite", **norm)
+            if se_channels
+            else None
         )
-        self.project = Pointwise(inner, channels, name=f"{name}_project", **conv)
+        self.project = Pointwise(expanded_channels, channels, name=f"{name}_project", **conv)
         self.project_norm = BatchNorm(channels, gamma=branch_gamma, name=f"{name}_project_norm", **norm)
         self.shortcut = self.shortcut_norm = None
         if stride > 1 or may_change_width:
@@ -80,19 +82,21 @@ class MBConv3D(ElasticLayer):
         x: tf.Tensor,
         in_channels: Size,
         channels: Size,
-        inner: Size,
-        squeezed: Size,
+        expanded_channels: Size,
+        se_channels: Size,
         temporal_kernel: Size,
         spatial_kernel: Size,
         training: bool = False,
     ) -> tf.Tensor:
-        y = self.expand(x, in_channels=in_channels, channels=inner)
-        y = tf.nn.relu(self.expand_norm(y, channels=inner, training=training))
-        y = self.depthwise(y, channels=inner, temporal_kernel=temporal_kernel, spatial_kernel=spatial_kernel)
-        y = self.depthwise_norm(y, channels=inner, training=training)
+        y = self.expand(x, in_channels=in_channels, channels=expanded_channels)
+        y = tf.nn.relu(self.expand_norm(y, channels=expanded_channels, training=training))
+        y = self.depthwise(
+            y, channels=expanded_channels, temporal_kernel=temporal_kernel, spatial_kernel=spatial_kernel
+        )
+        y = self.depthwise_norm(y, channels=expanded_channels, training=training)
         if self.squeeze_excite:
-            y = self.squeeze_excite(y, channels=inner, squeezed=squeezed)
-        y = self.project(swish(y), in_channels=inner, channels=channels)
+            y = self.squeeze_excite(y, channels=expanded_channels, se_channels=se_channels)
+        y = self.project(swish(y), in_channels=expanded_channels, channels=channels)
         y = self.project_norm(y, channels=channels, training=training)
         return tf.nn.relu(y + self._shortcut(x, in_channels, channels, training))
 

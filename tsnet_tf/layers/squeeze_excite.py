@@ -20,27 +20,27 @@ class SqueezeExcite(ElasticLayer):
     Args:
       frames: number of frames of the input.
       channels: largest number of channels.
-      squeezed: largest width of the bottleneck.
+      se_channels: largest width of the bottleneck.
 
     Call arguments:
       x: ``[frames * batch, h, w, c]``, frames first.
       channels: sampled number of channels.
-      squeezed: sampled width of the bottleneck.
+      se_channels: sampled width of the bottleneck.
 
     Output shape: that of ``x``.
     """
 
-    def __init__(self, frames: int, channels: int, squeezed: int, **kwargs):
+    def __init__(self, frames: int, channels: int, se_channels: int, **kwargs):
         super().__init__(**kwargs)
         self.frames = frames
         settings = {"use_bias": True, "execution": self.execution}
-        self.reduce = Pointwise(channels, squeezed, name=f"{self.name}_reduce", **settings)
-        self.expand = Pointwise(squeezed, channels, name=f"{self.name}_expand", **settings)
+        self.reduce = Pointwise(channels, se_channels, name=f"{self.name}_reduce", **settings)
+        self.expand = Pointwise(se_channels, channels, name=f"{self.name}_expand", **settings)
         self.built = True
 
-    def call(self, x: tf.Tensor, channels: Size, squeezed: Size) -> tf.Tensor:
-        gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=squeezed))
-        gate = tf.sigmoid(self.expand(gate, in_channels=squeezed, channels=channels))
+    def call(self, x: tf.Tensor, channels: Size, se_channels: Size) -> tf.Tensor:
+        gate = tf.nn.relu(self.reduce(pool_clip(x, self.frames), in_channels=channels, channels=se_channels))
+        gate = tf.sigmoid(self.expand(gate, in_channels=se_channels, channels=channels))
         # A whole line of pixels at once: TensorFlow is slow at what repeats after a few channels.
         line = tf.tile(gate[:, None, None], [self.frames, 1, tf.shape(x)[2], 1])
         return x * line

@@ -1,5 +1,7 @@
 """The two-stream model (paper, Figure 2a and Table 1), as supernet and as fixed model."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -11,9 +13,10 @@ from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.layers.pointwise import Pointwise
 from tsnet_tf.layers.squeeze_excite import pool_clip
-from tsnet_tf.models.sizes import GroupSizes, largest_sizes, sampled_sizes
-from tsnet_tf.space import genotype
-from tsnet_tf.space.two_stream import Group, Space, Stream, group_positions, is_genotype
+from tsnet_tf.models.sizes import largest, sampled_parts
+from tsnet_tf.space import genotype, ops
+from tsnet_tf.space.blueprint import Part, blueprint
+from tsnet_tf.space.two_stream import Space, is_genotype
 
 # Pixel statistics of Kinetics (X3D, SlowFast): 0..255 pixels are brought to about zero mean and unit variance.
 PIXEL_MEAN, PIXEL_DEVIATION = 0.45 * 255, 0.225 * 255
@@ -21,7 +24,7 @@ PIXEL_MEAN, PIXEL_DEVIATION = 0.45 * 255, 0.225 * 255
 
 @keras.saving.register_keras_serializable("tsnet_tf")
 class TwoStreamModel(keras.Model):
-    """Classifies clips with one stream, or with two that fuse.
+    """Classifies clips with one stream, or with two that fuse: every part of the blueprint is a layer.
 
     The weights have the largest sizes of ``space``. If the space has open choices, the model is a supernet: it is
     called with the sampled architecture and uses the statistics of the batch in BN.
@@ -36,7 +39,7 @@ class TwoStreamModel(keras.Model):
     Call arguments:
       clips: uint8 or float 0 to 255 ``[batch, frames, height, width, 3]``; frames are the dense stream's, and the
         sparse stream takes every (dense frames / sparse frames)-th of them.
-      architecture: int32 ``[open choices]`` (see `tsnet_tf.models.sizes.sampled_sizes`); None for a genotype.
+      architecture: int32 ``[open choices]`` (see `tsnet_tf.models.sizes.sampled_parts`); None for a genotype.
       training: dropout and, in a fixed model, BN statistics of the batch.
 
     Output shape: logits, float32 ``[batch, classes]``.
@@ -58,49 +61,27 @@ class TwoStreamModel(keras.Model):
             raise ValueError(f"expected a genotype to fold, found open choices in '{space.name}'")
         statistics = "folded" if folded else "moving" if is_genotype(space) else "batch"
         norm = {"statistics": statistics, "synchronized": synchronized, "execution": execution}
-        largest = largest_sizes(space)
-        self.stems = [Stem(stream, norm, name=f"{stream.name}_stem") for stream in space.streams]
+        *parts, classifier = blueprint(space)
+        names = [stream.name for stream in space.streams]
+        # Checkpoints know layers by these lists and weights by their order, and a seed gives weights in the order in
+        # which layers are made: stems, then one stream after the other, then fusions.
+        parts.sort(key=lambda part: (part.kind == "fusion", part.kind != "stem", names.index(part.stream)))
+        made = [(part, _layer(part, norm, branch_gamma)) for part in parts]
+
+        def layers(kind: str, *streams: str) -> list[keras.layers.Layer | None]:
+            return [layer for part, layer in made if part.kind == kind and part.stream in streams]
+
+        self.stems = layers("stem", *names)
         self.groups, self.fusions, self.attentions, self.heads = [], [], [], []
-        for stream in space.streams:
-            groups, attentions = [], []
-            before, index_in_stage, stage = (stream.stem_channels,), 0, 0
-            sizes = largest[stream.name]
-            for position, group, size in zip(group_positions(stream), stream.groups, sizes, strict=True):
-                name = f"{stream.name}_{position.replace('/', '_')}"
-                index_in_stage = 0 if group.stage != stage else index_in_stage
-                of_stream = {"stream": stream.name, **norm}
-                block = {"branch_gamma": branch_gamma, **of_stream}
-                groups.append(_Group(stream, group, size, before, index_in_stage, block, name=name))
-                attentions.append(
-                    GloRe(stream.frames, size.channels, size.nodes, name=f"{name}_glore", **of_stream)
-                    if size.attention
-                    else None
-                )
-                before, stage = group.channels, group.stage
-                index_in_stage += group.depth
-            self.groups.append(groups)
-            self.attentions.append(attentions)
-            self.heads.append(Head(stream, sizes[-1].channels, space.hidden, norm, name=f"{stream.name}_head"))
-        if space.dense is not None:
-            positions = group_positions(space.sparse)
-            for position, sparse, dense in zip(positions, largest["sparse"], largest["dense"], strict=True):
-                name = f"fusion_{position.replace('/', '_')}"
-                self.fusions.append(
-                    TSFusion(
-                        space.dense.frames,
-                        space.dense.frames // space.sparse.frames,
-                        dense.channels,
-                        sparse.channels,
-                        tuple(sparse.fusion),
-                        name=name,
-                        **norm,
-                    )
-                    if sparse.fusion
-                    else None
-                )
+        for name in names:
+            self.groups.append(layers("blocks", name))
+            self.attentions.append(layers("attention", name))
+            self.heads.extend(layers("head", name))
+        self.fusions.extend(layers("fusion", *names))
         self.dropout = keras.layers.Dropout(space.dropout, name="dropout")
-        self.classifier = keras.layers.Dense(space.classes, name="classifier", dtype="float32")
-        self.classifier.build((None, space.hidden))
+        [op] = classifier.ops
+        self.classifier = keras.layers.Dense(op.classes, name="classifier", dtype="float32")
+        self.classifier.build((None, op.hidden))
         self.build()
 
     def build(self, input_shape=None):
@@ -117,35 +98,35 @@ class TwoStreamModel(keras.Model):
         return cls(**{**config, "space": genotype.loads(config["space"], "archive")})
 
     def call(self, clips: tf.Tensor, architecture: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        sizes = sampled_sizes(self.space, architecture)
-        x = [
-            stem(self._pixels(clips, stream.frames), training=training)
-            for stem, stream in zip(self.stems, self.space.streams, strict=True)
-        ]
-        before = [stream.stem_channels for stream in self.space.streams]
-        for i in range(len(self.groups[0])):
-            for s, stream in enumerate(self.space.streams):
-                size = sizes[stream.name][i]
-                x[s] = self.groups[s][i](x[s], in_channels=before[s], sizes=size, training=training)
-                before[s] = size.channels
-            if self.fusions and self.fusions[i] is not None:
-                x[0] = self.fusions[i](
-                    x[0],
-                    x[1],
-                    sparse_channels=before[0],
-                    dense_channels=before[1],
-                    chosen=sizes["sparse"][i].fusion,
-                    training=training,
-                )
-            for s, stream in enumerate(self.space.streams):
-                size = sizes[stream.name][i]
-                if self.attentions[s][i] is not None:
-                    x[s] = self.attentions[s][i](
-                        x[s], channels=size.channels, nodes=size.nodes, on=size.attention, training=training
-                    )
-        hidden = [head(x[s], in_channels=before[s], training=training) for s, head in enumerate(self.heads)]
+        layers = {
+            "stem": iter(self.stems),
+            "blocks": itertools.chain(*zip(*self.groups, strict=True)),
+            "fusion": iter(self.fusions),
+            "attention": itertools.chain(*zip(*self.attentions, strict=True)),
+            "head": iter(self.heads),
+        }
+        *parts, _ = sampled_parts(self.space, architecture)
+        x = {}
+        for part in parts:
+            layer, stream = next(layers[part.kind]), part.stream
+            if layer is None:
+                continue
+            op = part.ops[0]
+            if part.kind == "stem":
+                x[stream] = layer(self._pixels(clips, op.frames), training=training)
+            elif part.kind == "blocks":
+                x[stream] = layer(x[stream], blocks=part.ops, training=training)
+            elif part.kind == "fusion":
+                widths = {"sparse_channels": op.sparse, "dense_channels": op.dense}
+                selected = {candidate.kind: candidate.selected for candidate in part.ops}
+                x[stream] = layer(x[stream], x["dense"], **widths, selected=selected, training=training)
+            elif part.kind == "attention":
+                sizes = {"channels": op.channels, "nodes": op.nodes}
+                x[stream] = layer(x[stream], **sizes, on=op.selected, training=training)
+            else:
+                x[stream] = layer(x[stream], in_channels=op.channels, training=training)
         # A fully connected layer of the concatenated streams is the sum of one per stream.
-        features = tf.nn.relu(tf.add_n(hidden))
+        features = tf.nn.relu(tf.add_n(list(x.values())))
         return self.classifier(self.dropout(features, training=training))
 
     def _pixels(self, clips: tf.Tensor, frames: int) -> tf.Tensor:
@@ -165,13 +146,13 @@ class TwoStreamModel(keras.Model):
 class Stem(keras.layers.Layer):
     """1x3x3 convolution of normalised pixels with stride 2, depthwise t x 1x1 convolution, BN, ReLU."""
 
-    def __init__(self, stream: Stream, norm: dict, **kwargs):
+    def __init__(self, op: ops.Stem, norm: dict, **kwargs):
         super().__init__(**kwargs)
-        channels = stream.stem_channels
+        channels = op.channels
         self.kernel = self.add_weight(name="kernel", shape=(3, 3, 3, channels), initializer="he_normal")
         folded = norm["statistics"] == "folded"
         self.temporal = DepthwiseConv3D(
-            stream.frames, channels, stream.stem_temporal_kernel, 1, use_bias=folded, name=f"{self.name}_temporal"
+            op.frames, channels, op.temporal_kernel, 1, use_bias=folded, name=f"{self.name}_temporal"
         )
         self.norm = BatchNorm(channels, name=f"{self.name}_norm", **norm)
         self.built = True
@@ -186,65 +167,40 @@ class Stem(keras.layers.Layer):
 
 
 class _Group(keras.layers.Layer):
-    """The MBConv3D blocks of a group; squeeze-excite is in every other block of a stage, the first included (X3D)."""
+    """The MBConv3D blocks of a group."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        group: Group,
-        largest: GroupSizes,
-        before: tuple[int, ...],
-        index_in_stage: int,
-        settings: dict,
-        **kwargs,
-    ):
+    def __init__(self, blocks: tuple[ops.Block, ...], settings: dict, **kwargs):
         super().__init__(**kwargs)
         self.blocks = []
-        for block in range(group.depth):
-            first = block == 0
+        for number, op in enumerate(blocks, start=1):
             self.blocks.append(
                 MBConv3D(
-                    frames=stream.frames,
-                    in_channels=int(max(before)) if first else largest.channels,
-                    channels=largest.channels,
-                    inner=largest.inner,
-                    squeezed=largest.squeezed if (index_in_stage + block) % 2 == 0 else 0,
-                    temporal_kernel=largest.temporal_kernel,
-                    spatial_kernel=largest.spatial_kernel,
-                    stride=group.stride if first else 1,
-                    may_change_width=first and len({*before, *group.channels}) > 1,
-                    name=f"{self.name}_b{block + 1}",
+                    op.frames,
+                    stride=op.stride,
+                    may_change_width=op.in_channels != op.channels,
+                    name=f"{self.name}_b{number}",
+                    **op.resolved(largest).sizes,
                     **settings,
                 )
             )
         self.built = True
 
-    def call(self, x: tf.Tensor, in_channels: Size, sizes: GroupSizes, training: bool = False) -> tf.Tensor:
-        for block in self.blocks:
-            x = block(
-                x,
-                in_channels=in_channels,
-                channels=sizes.channels,
-                inner=sizes.inner,
-                squeezed=sizes.squeezed,
-                temporal_kernel=sizes.temporal_kernel,
-                spatial_kernel=sizes.spatial_kernel,
-                training=training,
-            )
-            in_channels = sizes.channels
+    def call(self, x: tf.Tensor, blocks: tuple[ops.Block, ...], training: bool = False) -> tf.Tensor:
+        for layer, op in zip(self.blocks, blocks, strict=True):
+            x = layer(x, **op.sizes, training=training)
         return x
 
 
 class Head(keras.layers.Layer):
     """1x1x1 convolution, BN, ReLU, mean over the clip, fully connected without bias: ``[batch, hidden]``."""
 
-    def __init__(self, stream: Stream, channels: int, hidden: int, norm: dict, **kwargs):
+    def __init__(self, op: ops.Head, norm: dict, **kwargs):
         super().__init__(**kwargs)
-        self.frames, self.hidden = stream.frames, hidden
+        self.frames, self.hidden = op.frames, op.hidden
         folded = norm["statistics"] == "folded"
-        self.conv = Pointwise(channels, stream.head_channels, use_bias=folded, name=f"{self.name}_conv", **norm)
-        self.norm = BatchNorm(stream.head_channels, name=f"{self.name}_norm", **norm)
-        self.dense = Pointwise(stream.head_channels, hidden, name=f"{self.name}_hidden", **norm)
+        self.conv = Pointwise(op.channels, op.width, use_bias=folded, name=f"{self.name}_conv", **norm)
+        self.norm = BatchNorm(op.width, name=f"{self.name}_norm", **norm)
+        self.dense = Pointwise(op.width, op.hidden, name=f"{self.name}_hidden", **norm)
         self.built = True
 
     def call(self, x: tf.Tensor, in_channels: Size, training: bool = False) -> tf.Tensor:
@@ -252,3 +208,21 @@ class Head(keras.layers.Layer):
         y = self.conv(x, in_channels=in_channels, channels=width)
         y = tf.nn.relu(self.norm(y, channels=width, training=training))
         return self.dense(pool_clip(y, self.frames), in_channels=width, channels=self.hidden)
+
+
+def _layer(part: Part, norm: dict, branch_gamma: float) -> keras.layers.Layer | None:
+    """The layer that computes ``part``, with weights of the largest sizes; None where there is nothing to compute."""
+    if not part.ops:
+        return None
+    op, position = part.ops[0].resolved(largest), part.position.replace("/", "_")
+    name, of_stream = f"{part.stream}_{position}", {"stream": part.stream, **norm}
+    if part.kind == "stem":
+        return Stem(op, norm, name=name)
+    if part.kind == "blocks":
+        return _Group(part.ops, {"branch_gamma": branch_gamma, **of_stream}, name=name)
+    if part.kind == "fusion":
+        candidates, frames = tuple(candidate.kind for candidate in part.ops), op.ratio * op.frames
+        return TSFusion(frames, op.ratio, op.dense, op.sparse, candidates, name=f"fusion_{position}", **norm)
+    if part.kind == "attention":
+        return GloRe(op.frames, op.channels, op.nodes, name=f"{name}_glore", **of_stream)
+    return Head(op, norm, name=name)

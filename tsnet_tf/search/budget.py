@@ -19,8 +19,7 @@ import tensorflow as tf
 from tsnet_tf.errors import UserError
 from tsnet_tf.search.cost_tables import GMACS, CostModel, CostTables
 from tsnet_tf.search.distribution import ArchitectureDistribution
-from tsnet_tf.space.cost import Part, parts
-from tsnet_tf.space.two_stream import Space, choices, group_positions
+from tsnet_tf.space.two_stream import Space
 
 BINS = 512
 _NEVER = -1e30  # log-probability of what does not fit
@@ -63,12 +62,7 @@ class BudgetedDistribution:
         self.distribution = ArchitectureDistribution(space)
         self.costs = CostTables(space, cost_model)
         self.most, self.least = most, least
-        order = {choice.label: row for row, choice in enumerate(choices(space))}
-        tables = []
-        for part in sorted(parts(space), key=_place_in_chain(space)):
-            table = np.array([sum(map(cost_model.price, pieces)) for pieces in part.pieces], np.float64)
-            rows = tuple(order[axis.label] for axis in part.axes if axis.label in order)
-            tables.append((rows, table.reshape([len(self.distribution.choices[row].values) for row in rows])))
+        tables = self.costs.parts
         cheapest = sum(float(table.min()) for _, table in tables)
         spread = sum(float(table.max() - table.min()) for _, table in tables)
         # Beyond the dearest architecture there is nothing to count.
@@ -144,18 +138,6 @@ class BudgetedDistribution:
             spent -= tf.gather(cost, chosen, batch_dims=1)
             state = tf.gather(before, chosen, batch_dims=1)
         return tf.stack([found[row] for row in range(len(found))], 1)
-
-
-def _place_in_chain(space: Space):
-    """A key that sorts parts from input to output, both streams side by side."""
-    positions = {position: index for index, position in enumerate(group_positions(space.sparse))}
-    kinds = ("blocks", "fusion", "attention")
-
-    def key(part: Part) -> tuple[int, int]:
-        position, *kind = part.name.split()
-        return (positions[position], kinds.index(kind[0])) if position in positions else (len(positions), 0)
-
-    return key
 
 
 def _links(tables: list[tuple[tuple[int, ...], np.ndarray]]) -> list[_Link]:

@@ -1,4 +1,4 @@
-"""The cost of sampled architectures as TensorFlow look-ups in tables over the parts of a space."""
+"""The cost of sampled architectures as TensorFlow look-ups in tables over the parts of a blueprint."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,30 +7,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tsnet_tf.space.cost import parts
-from tsnet_tf.space.pieces import Piece
+from tsnet_tf.models.lookup import Lookup
+from tsnet_tf.space.blueprint import blueprint
+from tsnet_tf.space.ops import Op
 from tsnet_tf.space.two_stream import Space, choices
 
 
 @dataclasses.dataclass(frozen=True)
 class CostModel:
-    """What an architecture costs, as a sum over its pieces.
+    """What an architecture costs, as a sum over its operations.
 
     Attributes:
       name: in metrics, summaries and settings.
       unit: for people.
-      price: the cost of a piece.
-      measure: the cost of a whole model, where the sum over its pieces is an estimate; else None.
+      cost: of an operation.
+      measure: the cost of a whole model, where the sum over its operations is an estimate; else None.
     """
 
     name: str
     unit: str
-    price: Callable[[Piece], float]
+    cost: Callable[[Op], float]
     measure: Callable[[keras.Model], float] | None = None
 
 
-GMACS = CostModel("gmacs", "GMACs per view", lambda piece: piece.cost.macs / 1e9)
-PARAMS = CostModel("params_m", "M parameters", lambda piece: piece.cost.params / 1e6)
+GMACS = CostModel("gmacs", "GMACs per view", lambda op: op.cost.macs / 1e9)
+PARAMS = CostModel("params_m", "M parameters", lambda op: op.cost.params / 1e6)
 
 
 class CostTables:
@@ -40,31 +41,25 @@ class CostTables:
       space: a space with open choices.
       model: what is counted.
       resolution: side of the input in pixels; default the space's own.
+
+    Attributes:
+      parts: of each part in the blueprint's order, its open choices as rows of alpha, and its cost over their
+        candidates.
     """
 
     def __init__(self, space: Space, model: CostModel = GMACS, resolution: int | None = None):
         self.model = model
-        order = {choice.label: index for index, choice in enumerate(choices(space))}
-        flat, strides, starts, self._factors = [], [], [], []
-        for part in parts(space, resolution):
-            row, step = np.zeros(len(order), np.int32), 1
-            for axis in reversed(part.axes):
-                if axis.label in order:
-                    row[order[axis.label]] = step
-                step *= len(axis.values)
-            table = np.array([sum(map(model.price, pieces)) for pieces in part.pieces], np.float64)
-            starts.append(len(flat))
-            flat.extend(table)
-            strides.append(row)
-            axes = [(order[axis.label], len(axis.values)) for axis in part.axes if axis.label in order]
-            self._factors.append((axes, table.reshape([size for _, size in axes])))
-        self._flat, self._starts = np.array(flat, np.float32), np.array(starts, np.int32)
-        self._strides = np.stack(strides, 1)
+        row = {choice.label: index for index, choice in enumerate(choices(space))}
+        tables = [part.table.map(lambda ops: sum(map(model.cost, ops))) for part in blueprint(space, resolution)]
+        self._lookup = Lookup(space, tables, np.float32)
+        self.parts: list[tuple[tuple[int, ...], np.ndarray]] = []
+        for table in tables:
+            costs = np.array(table.values, np.float64).reshape([len(axis.values) for axis in table.axes])
+            self.parts.append((tuple(row[axis.label] for axis in table.axes), costs))
 
     def of(self, architectures: tf.Tensor) -> tf.Tensor:
         """Cost of ``architectures`` (int32 ``[count, choices]``): ``[count]``."""
-        where = tf.matmul(architectures, self._strides) + self._starts
-        return tf.reduce_sum(tf.gather(self._flat, where), 1)
+        return tf.reduce_sum(self._lookup(architectures), 1)
 
     def expected(self, probabilities: np.ndarray) -> float:
         """The exact mean cost under independent choices with ``probabilities`` ``[choices, values]``.
@@ -72,9 +67,8 @@ class CostTables:
         For people, in NumPy: as operations of TensorFlow it would be hundreds of small ones.
         """
         probabilities, total = np.asarray(probabilities, np.float64), 0.0
-        for axes, table in self._factors:
-            mean = table
-            for row, size in reversed(axes):
-                mean = mean @ probabilities[row, :size]
+        for rows, mean in self.parts:
+            for row in reversed(rows):
+                mean = mean @ probabilities[row, : mean.shape[-1]]
             total += float(mean)
         return total

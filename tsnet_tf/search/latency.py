@@ -1,8 +1,8 @@
-"""Measured latency as a cost model: a table of what every piece of a space takes on this device.
+"""Measured latency as a cost model: a table of what every operation of a space takes on this device.
 
-Each distinct piece is measured once, in a loop of the graph so that calls from Python do not count, with weights of
-the largest size of its kind, of which the piece uses a part. A whole model runs both streams at once and fuses
-operations, so the sum over its pieces is scaled to agree with a few whole models that are measured too.
+Each distinct operation is measured once, in a loop of the graph so that calls from Python do not count, with weights of
+the largest size of its kind, of which it uses a part. A whole model runs both streams at once and fuses operations, so
+the sum over its operations is scaled to agree with a few whole models that are measured too.
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import tensorflow as tf
@@ -23,19 +22,21 @@ from tsnet_tf.layers.glore import GloRe
 from tsnet_tf.layers.mbconv3d import MBConv3D
 from tsnet_tf.models.two_stream import Head, Stem, TwoStreamModel
 from tsnet_tf.search.cost_tables import CostModel, CostTables
-from tsnet_tf.space import pieces
-from tsnet_tf.space.cost import parts
-from tsnet_tf.space.pieces import Piece
-from tsnet_tf.space.two_stream import Space, Stream, choices, pick, values_at
+from tsnet_tf.space import ops
+from tsnet_tf.space.blueprint import blueprint
+from tsnet_tf.space.ops import Op
+from tsnet_tf.space.two_stream import Space, choices, pick, values_at
 
 WHOLE_MODELS = 6  # random ones, to which the sums are scaled
 LOOP_SECONDS, REPEATS, REPEATS_OF_WHOLE_MODELS = 0.004, 3, 200
-_KINDS = {kind.__name__: kind for kind in get_args(Piece)}
+_KINDS = {kind.__name__: kind for kind in Op.__subclasses__()}
+# Fields that have another name in the file.
+_IN_FILE = {"in_channels": "before", "expanded_channels": "inner", "se_channels": "squeezed", "side": "size"}
 _NORM = {"statistics": "moving", "synchronized": False, "execution": "slice"}
 
 
 def measure(space: Space, batch_size: int = 1, seed: int = 0) -> dict:
-    """Measures every distinct piece of ``space``, and a few whole models.
+    """Measures every distinct operation of ``space``, and a few whole models.
 
     Args:
       space: a space with open choices.
@@ -44,20 +45,21 @@ def measure(space: Space, batch_size: int = 1, seed: int = 0) -> dict:
 
     Returns:
       The table: ``space``, ``resolution``, ``batch_size``, ``scale``, ``whole_models`` (of each, milliseconds
-      ``summed`` over its pieces and ``measured``) and ``pieces`` (of each, its kind, fields and milliseconds).
+      ``summed`` over its operations and ``measured``) and ``pieces`` (of each operation, its kind, fields and
+      milliseconds).
     """
-    families: dict[tuple, list[Piece]] = {}
-    for piece in dict.fromkeys(piece for part in parts(space) for row in part.pieces for piece in row):
-        families.setdefault(_family(piece), []).append(piece)
-    found: dict[Piece, float] = {}
+    families: dict[tuple, list[Op]] = {}
+    for op in dict.fromkeys(op for part in blueprint(space) for selected in part.table.values for op in selected):
+        families.setdefault(_family(op), []).append(op)
+    milliseconds: dict[Op, float] = {}
     with console.progress("latency: pieces", sum(map(len, families.values()))) as bar:
         for members in families.values():
             run = _elastic(members, batch_size)
-            for piece in members:
-                found[piece] = _milliseconds(lambda n, piece=piece, run=run: run(n, piece))
+            for op in members:
+                milliseconds[op] = _milliseconds(lambda turns, op=op, run=run: run(turns, op))
                 bar.advance()
     draw = np.random.default_rng(seed)
-    tables = CostTables(space, CostModel("latency_ms", "ms", found.__getitem__))
+    tables = CostTables(space, CostModel("latency_ms", "ms", milliseconds.__getitem__))
     whole = []
     for _ in range(WHOLE_MODELS):
         indices = [int(draw.integers(len(choice.values))) for choice in choices(space)]
@@ -70,7 +72,7 @@ def measure(space: Space, batch_size: int = 1, seed: int = 0) -> dict:
         "batch_size": batch_size,
         "scale": statistics.median(row["measured"] / row["summed"] for row in whole),
         "whole_models": whole,
-        "pieces": [[type(piece).__name__, dataclasses.asdict(piece), ms] for piece, ms in found.items()],
+        "pieces": [[type(op).__name__, _fields(op), ms] for op, ms in milliseconds.items()],
     }
 
 
@@ -78,7 +80,7 @@ def cost_model(path: str) -> CostModel:
     """The cost model of a table written by ``bin/benchmark.py latency``.
 
     Raises:
-      UserError: no such file, not such a table, or (when it is used) a piece that it does not have.
+      UserError: no such file, not such a table, or (when it is used) an operation that it does not have.
     """
     path = paths.expanded(path)
     if not os.path.isfile(path):
@@ -86,21 +88,21 @@ def cost_model(path: str) -> CostModel:
     try:
         with open(path, encoding="utf-8") as file:
             table = json.load(file)
-        found = {_KINDS[kind](**fields): table["scale"] * ms for kind, fields, ms in table["pieces"]}
+        milliseconds = {_op(kind, fields): table["scale"] * ms for kind, fields, ms in table["pieces"]}
         batch_size = int(table["batch_size"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: expected a latency table, found {type(error).__name__}: {error}") from error
 
-    def price(piece: Piece) -> float:
-        if piece not in found:
-            raise UserError(f"{path}: expected a table of the searched space, found none for {piece}")
-        return found[piece]
+    def cost(op: Op) -> float:
+        if op not in milliseconds:
+            raise UserError(f"{path}: expected a table of the searched space, found none for {op}")
+        return milliseconds[op]
 
-    return CostModel("latency_ms", f"ms per batch of {batch_size}", price, lambda model: of_model(model, batch_size))
+    return CostModel("latency_ms", f"ms per batch of {batch_size}", cost, lambda model: of_model(model, batch_size))
 
 
 def of_model(model: TwoStreamModel, batch_size: int = 1) -> float:
-    """Milliseconds of a fixed model's forward pass, measured as the pieces are."""
+    """Milliseconds of a fixed model's forward pass, measured as the operations are."""
     space = model.space
     clips = tf.zeros([batch_size, space.frames, space.resolution, space.resolution, 3], tf.uint8)
     return _milliseconds(_looped(lambda: model(clips)), REPEATS_OF_WHOLE_MODELS)
@@ -133,84 +135,84 @@ def _looped(call: Callable[..., tf.Tensor]) -> Callable:
     return run
 
 
-def _family(piece: Piece) -> tuple:
-    """What pieces must share to be measured with one elastic layer."""
-    fields = {
-        pieces.Block: lambda p: (p.frames, p.size, p.stride, p.squeezed > 0),
-        pieces.Fusion: lambda p: (p.frames, p.size, p.ratio, p.kind),
-        pieces.Attention: lambda p: (p.frames, p.size),
+def _fields(op: Op) -> dict:
+    """The fields of an operation as the file names them."""
+    return {_IN_FILE.get(name, name): value for name, value in vars(op).items() if name != "selected"}
+
+
+def _op(kind: str, fields: dict) -> Op:
+    """The operation of a file's fields."""
+    names = {in_file: name for name, in_file in _IN_FILE.items()}
+    return _KINDS[kind](**{names.get(name, name): value for name, value in fields.items()})
+
+
+def _family(op: Op) -> tuple:
+    """What operations must share to be measured with one elastic layer."""
+    shared = {
+        ops.Block: lambda op: (op.frames, op.side, op.stride, op.se_channels > 0),
+        ops.Fusion: lambda op: (op.frames, op.side, op.ratio, op.kind),
+        ops.Attention: lambda op: (op.frames, op.side),
     }
-    kind = type(piece)
-    return (kind, *(fields[kind](piece) if kind in fields else dataclasses.astuple(piece)))
+    kind = type(op)
+    return (kind, *(shared[kind](op) if kind in shared else dataclasses.astuple(op)))
 
 
-def _elastic(members: list[Piece], batch_size: int) -> Callable:
-    """One layer of the members' largest sizes: a function of the number of turns and the piece."""
-    one = members[0]
-    names = [field.name for field in dataclasses.fields(one)]
-    largest = {n: max(getattr(p, n) for p in members) for n in names if not isinstance(getattr(one, n), str)}
-    call = _LAYERS[type(one)](one, largest, batch_size)
+def _elastic(members: list[Op], batch_size: int) -> Callable:
+    """One layer of the members' largest sizes: a function of the number of turns and the operation."""
+    names = [name for name, value in vars(members[0]).items() if type(value) is int]
+    largest = dataclasses.replace(members[0], **{name: max(getattr(op, name) for op in members) for name in names})
+    call = _LAYERS[type(largest)](largest, batch_size)
 
-    run = _looped(lambda sizes: call(dict(zip(largest, tf.unstack(sizes), strict=True))))
-    return lambda turns, piece: run(turns, tf.constant([getattr(piece, name) for name in largest]))
+    def sampled(sizes: tf.Tensor) -> Op:
+        return dataclasses.replace(largest, **dict(zip(names, tf.unstack(sizes), strict=True)))
 
-
-def _features(piece: Piece, batch_size: int, channels: int) -> tf.Tensor:
-    return tf.random.stateless_normal([piece.frames * batch_size, piece.size, piece.size, channels], [0, 0])
+    run = _looped(lambda sizes: call(sampled(sizes)))
+    return lambda turns, op: run(turns, tf.constant([getattr(op, name) for name in names]))
 
 
-def _block(one: pieces.Block, largest: dict, batch_size: int) -> Callable:
-    layer = MBConv3D(
-        one.frames,
-        largest["before"],
-        largest["channels"],
-        largest["inner"],
-        largest["squeezed"],
-        largest["temporal_kernel"],
-        largest["spatial_kernel"],
-        one.stride,
-        may_change_width=True,
-    )
-    x = _features(one, batch_size, largest["before"])
-    names = ("channels", "inner", "squeezed", "temporal_kernel", "spatial_kernel")
-    return lambda s: layer(x[..., : s["before"]], in_channels=s["before"], **{name: s[name] for name in names})
+def _features(frames: int, side: int, batch_size: int, channels: int) -> tf.Tensor:
+    return tf.random.stateless_normal([frames * batch_size, side, side, channels], [0, 0])
 
 
-def _fusion(one: pieces.Fusion, largest: dict, batch_size: int) -> Callable:
-    frames = one.frames * one.ratio
-    layer = FusionOperation(one.kind, frames, one.ratio, largest["dense"], largest["sparse"])
-    x = _features(dataclasses.replace(one, frames=frames), batch_size, largest["dense"])
-    return lambda s: layer(x[..., : s["dense"]], dense=s["dense"], sparse=s["sparse"])
+def _block(largest: ops.Block, batch_size: int) -> Callable:
+    layer = MBConv3D(largest.frames, stride=largest.stride, may_change_width=True, **largest.sizes)
+    x = _features(largest.frames, largest.side, batch_size, largest.in_channels)
+    return lambda op: layer(x[..., : op.in_channels], **op.sizes)
 
 
-def _attention(one: pieces.Attention, largest: dict, batch_size: int) -> Callable:
-    layer = GloRe(one.frames, largest["channels"], largest["nodes"])
-    x = _features(one, batch_size, largest["channels"])
-    return lambda s: layer(x[..., : s["channels"]], channels=s["channels"], nodes=s["nodes"], on=tf.constant(True))
+def _fusion(largest: ops.Fusion, batch_size: int) -> Callable:
+    frames = largest.frames * largest.ratio
+    layer = FusionOperation(largest.kind, frames, largest.ratio, largest.dense, largest.sparse)
+    x = _features(frames, largest.side, batch_size, largest.dense)
+    return lambda op: layer(x[..., : op.dense], dense=op.dense, sparse=op.sparse)
 
 
-def _stem(one: pieces.Stem, largest: dict, batch_size: int) -> Callable:
-    layer = Stem(Stream("sparse", one.frames, one.channels, one.temporal_kernel, 1, ()), _NORM)
-    frames = tf.random.stateless_normal([one.frames * batch_size, 2 * one.size, 2 * one.size, 3], [0, 0])
-    return lambda s: layer(frames)
+def _attention(largest: ops.Attention, batch_size: int) -> Callable:
+    layer = GloRe(largest.frames, largest.channels, largest.nodes)
+    x = _features(largest.frames, largest.side, batch_size, largest.channels)
+    return lambda op: layer(x[..., : op.channels], channels=op.channels, nodes=op.nodes, on=tf.constant(True))
 
 
-def _head(one: pieces.Head, largest: dict, batch_size: int) -> Callable:
-    layer = Head(Stream("sparse", one.frames, 1, 1, one.width, ()), one.channels, one.hidden, _NORM)
-    x = _features(one, batch_size, one.channels)
-    return lambda s: layer(x, in_channels=one.channels)
+def _stem(largest: ops.Stem, batch_size: int) -> Callable:
+    layer, x = Stem(largest, _NORM), _features(largest.frames, 2 * largest.side, batch_size, 3)
+    return lambda op: layer(x)
 
 
-def _classifier(one: pieces.Classifier, largest: dict, batch_size: int) -> Callable:
-    x, weights = tf.zeros([batch_size, one.hidden]), tf.zeros([one.hidden, one.classes])
-    return lambda s: tf.matmul(x, weights)
+def _head(largest: ops.Head, batch_size: int) -> Callable:
+    layer, x = Head(largest, _NORM), _features(largest.frames, largest.side, batch_size, largest.channels)
+    return lambda op: layer(x, in_channels=largest.channels)
+
+
+def _classifier(largest: ops.Classifier, batch_size: int) -> Callable:
+    x, weights = tf.zeros([batch_size, largest.hidden]), tf.zeros([largest.hidden, largest.classes])
+    return lambda op: tf.matmul(x, weights)
 
 
 _LAYERS = {
-    pieces.Block: _block,
-    pieces.Fusion: _fusion,
-    pieces.Attention: _attention,
-    pieces.Stem: _stem,
-    pieces.Head: _head,
-    pieces.Classifier: _classifier,
+    ops.Block: _block,
+    ops.Fusion: _fusion,
+    ops.Attention: _attention,
+    ops.Stem: _stem,
+    ops.Head: _head,
+    ops.Classifier: _classifier,
 }

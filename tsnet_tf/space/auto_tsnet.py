@@ -11,7 +11,7 @@ import functools
 import random
 from collections.abc import Mapping
 
-from tsnet_tf.space.cost import Part, parts
+from tsnet_tf.space.blueprint import Part, blueprint
 from tsnet_tf.space.table1 import table1
 from tsnet_tf.space.two_stream import Space, Value, group_positions, pick, variables
 
@@ -44,10 +44,9 @@ def auto_tsnet(model: str, attention: bool = True) -> Space:
       attention: whether the two GloRe blocks are there.
     """
     space = table1()
-    places = {c.label: attention and c.label in ATTENTION for c in variables(space) if c.kind == "attention"}
-    found = pick(space, {**_reconstruct(), **places})
+    reconstruction = pick(space, {**_reconstruct(), **_places(space, attention)})
     return dataclasses.replace(
-        _deeper(found, 2 if model == "l" else 1),
+        _deeper(reconstruction, 2 if model == "l" else 1),
         name=f"auto_tsnet_{model}" + ("" if attention else "_dagger"),
         resolution=RESOLUTIONS[model],
         notes=(
@@ -65,7 +64,7 @@ def _reconstruct() -> dict[str, Value]:
     """Random values with the kernels and fusions in the chosen numbers, then hill climbing to the published sizes."""
     draw = random.Random(SEED)
     space = table1()
-    price = _Price(space)
+    sizes = _Sizes(space)
     values: dict[str, Value] = {c.label: draw.choice(c.values) for c in variables(space) if c.kind != "attention"}
     hands = [(stream.name, kind, hand) for stream in space.streams for kind, hand in KERNELS.items()]
     dealt = []  # lists of labels whose values only change places
@@ -74,7 +73,7 @@ def _reconstruct() -> dict[str, Value]:
         values.update(zip(labels, draw.sample(hand, len(hand)), strict=True))
         dealt.append(labels)
     free = [c for c in variables(space) if c.kind in ("channels", "expansion")]
-    miss = price.miss(values)
+    miss = sizes.miss(values)
     for _ in range(TRIALS):
         changed = dict(values)
         if draw.random() < 0.5:
@@ -83,38 +82,41 @@ def _reconstruct() -> dict[str, Value]:
         else:
             one, other = draw.sample(draw.choice(dealt), 2)
             changed[one], changed[other] = values[other], values[one]
-        new_miss = price.miss(changed)
+        new_miss = sizes.miss(changed)
         if new_miss < miss:
             values, miss = changed, new_miss
     return values
 
 
-class _Price:
+class _Sizes:
     """How far an architecture is from the published sizes, from tables that are made once."""
 
     def __init__(self, space: Space):
-        self._tables = {(crop, depth): parts(_deeper(space, depth), crop) for _, crop, depth in PUBLISHED}
+        self._parts = {(crop, depth): blueprint(_deeper(space, depth), crop) for _, crop, depth in PUBLISHED}
+        self._places = {attention: _places(space, attention) for attention in (False, True)}
 
     def miss(self, values: Mapping[str, Value]) -> float:
         """The sum of squared relative differences."""
         total = 0.0
-        for attention in (False, True):
-            chosen = {**values, **{label: attention for label in ATTENTION}}
+        for attention, places in self._places.items():
             for (quantity, crop, depth), published in PUBLISHED.items():
-                found = _total(self._tables[crop, depth], chosen, quantity)
-                total += (found / published[attention] - 1) ** 2
-        alone = [p for p in self._tables[160, 1] if p.stream != "dense" and not p.name.endswith("fusion")]
-        return total + (_total(alone, values, "gmacs") / SPARSE_ALONE - 1) ** 2
+                size = _total(self._parts[crop, depth], {**values, **places}, quantity)
+                total += (size / published[attention] - 1) ** 2
+        alone = [part for part in self._parts[160, 1] if part.stream != "dense" and part.kind != "fusion"]
+        size = _total(alone, {**values, **self._places[False]}, "gmacs")
+        return total + (size / SPARSE_ALONE - 1) ** 2
 
 
-def _total(table: list[Part], values: Mapping[str, Value], quantity: str) -> float:
-    total = 0
-    for part in table:
-        index = 0
-        for axis in part.axes:
-            index = index * len(axis.values) + axis.values.index(values.get(axis.label, False))
-        total += part.table[index].macs if quantity == "gmacs" else part.table[index].params
-    return total / (1e9 if quantity == "gmacs" else 1e6)
+def _places(space: Space, attention: bool) -> dict[str, bool]:
+    """Label to value of every place for attention."""
+    return {c.label: attention and c.label in ATTENTION for c in variables(space) if c.kind == "attention"}
+
+
+def _total(parts: list[Part], values: Mapping[str, Value], quantity: str) -> float:
+    costs = [part.cost.at(values) for part in parts]
+    if quantity == "gmacs":
+        return sum(cost.macs for cost in costs) / 1e9
+    return sum(cost.params for cost in costs) / 1e6
 
 
 def _deeper(space: Space, factor: int) -> Space:

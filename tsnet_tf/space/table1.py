@@ -1,5 +1,8 @@
 """The paper's space: Tables 1 and 2 of "Searching for Two-Stream Models in Multivariate Space", as data."""
 
+import dataclasses
+import functools
+import inspect
 import math
 from collections.abc import Sequence
 
@@ -19,29 +22,8 @@ ATTENTION_STAGES = (2, 3, 4)
 ATTENTION_PLACES = 2  # in each of those stages and each stream: 2^6 x 2^6 = 4096 (section 5.5.3)
 
 
-def table1(
-    *,
-    name: str = "table1",
-    resolution: int = 160,
-    sparse_frames: int = 4,
-    dense_frames: int = 32,
-    sparse_width: float = 1.0,
-    dense_width: float = 1.0,
-    depths: Sequence[Sequence[int]] = DEPTHS,
-    stem_channels: Sequence[int] = STEM_CHANNELS,
-    sparse_channels: Sequence[Sequence[int]] = SPARSE_CHANNELS,
-    dense_channels: Sequence[Sequence[int]] = DENSE_CHANNELS,
-    expansions: Sequence[float] = EXPANSIONS,
-    temporal_kernels: Sequence[int] = TEMPORAL_KERNELS,
-    spatial_kernels: Sequence[int] = SPATIAL_KERNELS,
-    fusions: Sequence[str] = FUSIONS,
-    attention_stages: Sequence[int] = ATTENTION_STAGES,
-    attention_places: int = ATTENTION_PLACES,
-    hidden: int = 2048,
-    dropout: float = 0.5,
-    classes: int = 400,
-    glore_ratio: float = 1.5,
-) -> Space:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table1:
     """The two-stream multivariate space; the defaults are the paper's.
 
     Spaces that differ more than these settings can say are written out, as JSON or as Python
@@ -72,76 +54,100 @@ def table1(
     Raises:
       UserError: the settings do not make a space that can be built.
     """
-    for stage, stage_depths in enumerate(_listed("depths", depths), start=1):
-        _listed(f"depths, stage {stage}", stage_depths)
-    for label, rows, defaults in (
-        ("sparse_channels", sparse_channels, SPARSE_CHANNELS),
-        ("dense_channels", dense_channels, DENSE_CHANNELS),
-    ):
+
+    name: str = "table1"
+    resolution: int = 160
+    sparse_frames: int = 4
+    dense_frames: int = 32
+    sparse_width: float = 1.0
+    dense_width: float = 1.0
+    depths: Sequence[Sequence[int]] = DEPTHS
+    stem_channels: Sequence[int] = STEM_CHANNELS
+    sparse_channels: Sequence[Sequence[int]] = SPARSE_CHANNELS
+    dense_channels: Sequence[Sequence[int]] = DENSE_CHANNELS
+    expansions: Sequence[float] = EXPANSIONS
+    temporal_kernels: Sequence[int] = TEMPORAL_KERNELS
+    spatial_kernels: Sequence[int] = SPATIAL_KERNELS
+    fusions: Sequence[str] = FUSIONS
+    attention_stages: Sequence[int] = ATTENTION_STAGES
+    attention_places: int = ATTENTION_PLACES
+    hidden: int = 2048
+    dropout: float = 0.5
+    classes: int = 400
+    glore_ratio: float = 1.5
+
+
+@functools.wraps(Table1, assigned=("__doc__",), updated=())
+def table1(**settings) -> Space:
+    chosen = Table1(**settings)
+    _check(chosen)
+    streams = (
+        _stream(chosen, 0, chosen.sparse_frames, chosen.sparse_channels, chosen.sparse_width, chosen.fusions),
+        _stream(chosen, 1, chosen.dense_frames, chosen.dense_channels, chosen.dense_width, ("none",)),
+    )
+    shared = ("name", "resolution", "hidden", "dropout", "classes", "glore_ratio")
+    return validate(Space(streams=streams, **{name: getattr(chosen, name) for name in shared}))
+
+
+table1.__signature__ = inspect.signature(Table1)  # where gin looks for defaults: it does not ask what is wrapped
+
+
+def _check(settings: Table1) -> None:
+    """Names the first setting from which no streams can be made; what else is wrong, `validate` finds."""
+    for stage, depths in enumerate(_listed("depths", settings.depths), start=1):
+        _listed(f"depths, stage {stage}", depths)
+    stages = len(settings.depths)
+    for label, defaults in (("sparse_channels", SPARSE_CHANNELS), ("dense_channels", DENSE_CHANNELS)):
+        rows = _listed(label, getattr(settings, label))
         # With fewer stages the paper's own rows need not be written again.
-        if len(_listed(label, rows)) != len(depths) and not (rows == defaults and len(rows) > len(depths)):
-            expected = f"one (min, max, step) for each of {len(depths)} stages"
-            raise UserError(f"{label}: expected {expected}, found {len(rows)}")
-    if len(_listed("stem_channels", stem_channels)) != 2 or not all(map(is_whole, stem_channels)):
-        raise UserError(f"stem_channels: expected two whole numbers above 0, found {tuple(stem_channels)}")
-    for label, values in (
-        ("temporal_kernels", temporal_kernels),
-        ("spatial_kernels", spatial_kernels),
-        ("fusions", fusions),
-    ):
-        _listed(label, values)
-    for label, width in (("sparse_width", sparse_width), ("dense_width", dense_width)):
+        if len(rows) != stages and not (rows == defaults and len(rows) > stages):
+            raise UserError(f"{label}: expected one (min, max, step) for each of {stages} stages, found {len(rows)}")
+    stems = _listed("stem_channels", settings.stem_channels)
+    if len(stems) != 2 or not all(map(is_whole, stems)):
+        raise UserError(f"stem_channels: expected two whole numbers above 0, found {tuple(stems)}")
+    for label in ("temporal_kernels", "spatial_kernels", "fusions"):
+        _listed(label, getattr(settings, label))
+    for label in ("sparse_width", "dense_width"):
+        width = getattr(settings, label)
         if not is_number(width) or not 0 < width <= 100:
             raise UserError(f"{label}: expected a number above 0, up to 100, found {width!r}")
-    stages = range(1, 1 + max(len(depths), len(DEPTHS)))
-    if not isinstance(attention_stages, list | tuple) or not all(stage in stages for stage in attention_stages):
-        raise UserError(f"attention_stages: expected stages from 1 to {len(depths)}, found {attention_stages!r}")
-    if not (attention_places == 0 or is_whole(attention_places)) or isinstance(attention_places, bool):
-        raise UserError(f"attention_places: expected a whole number from 0, found {attention_places!r}")
+    with_attention, places = settings.attention_stages, settings.attention_places
+    known = range(1, 1 + max(stages, len(DEPTHS)))
+    if not isinstance(with_attention, list | tuple) or not all(stage in known for stage in with_attention):
+        raise UserError(f"attention_stages: expected stages from 1 to {stages}, found {with_attention!r}")
+    if not (places == 0 or is_whole(places)) or isinstance(places, bool):
+        raise UserError(f"attention_places: expected a whole number from 0, found {places!r}")
 
-    def stream(index: int, frames: int, channels, width: float, fusions: Sequence[str]) -> Stream:
-        groups = []
-        for stage, stage_depths in enumerate(depths, start=1):
-            candidates = tuple(
-                sorted({scaled(c, width) for c in _span(f"channels of stage {stage}", channels[stage - 1])})
-            )
-            places = spread(attention_places, len(stage_depths)) if stage in attention_stages else set()
-            for group, depth in enumerate(stage_depths):
-                groups.append(
-                    Group(
-                        stage=stage,
-                        depth=depth,
-                        stride=2 if group == 0 else 1,
-                        temporal_kernel=tuple(temporal_kernels),
-                        spatial_kernel=tuple(spatial_kernels),
-                        channels=candidates,
-                        expansion=_span("expansions", expansions),
-                        fusion=tuple(fusions),
-                        attention=(False, True) if group in places else (False,),
-                    )
+
+def _stream(
+    settings: Table1, index: int, frames: int, channels: Sequence[Sequence[int]], width: float, fusions: Sequence[str]
+) -> Stream:
+    groups = []
+    for stage, depths in enumerate(settings.depths, start=1):
+        widths = {scaled(c, width) for c in _span(f"channels of stage {stage}", channels[stage - 1])}
+        with_attention = stage in settings.attention_stages
+        places = spread(settings.attention_places, len(depths)) if with_attention else set()
+        for group, depth in enumerate(depths):
+            groups.append(
+                Group(
+                    stage=stage,
+                    depth=depth,
+                    stride=2 if group == 0 else 1,
+                    temporal_kernel=tuple(settings.temporal_kernels),
+                    spatial_kernel=tuple(settings.spatial_kernels),
+                    channels=tuple(sorted(widths)),
+                    expansion=_span("expansions", settings.expansions),
+                    fusion=tuple(fusions),
+                    attention=(False, True) if group in places else (False,),
                 )
-        return Stream(
-            name=("sparse", "dense")[index],
-            frames=frames,
-            stem_channels=scaled(stem_channels[index], width),
-            stem_temporal_kernel=3,
-            head_channels=int(2.25 * groups[-1].channels[-1] + 0.5),
-            groups=tuple(groups),
-        )
-
-    return validate(
-        Space(
-            name=name,
-            resolution=resolution,
-            streams=(
-                stream(0, sparse_frames, sparse_channels, sparse_width, fusions),
-                stream(1, dense_frames, dense_channels, dense_width, ("none",)),
-            ),
-            hidden=hidden,
-            dropout=dropout,
-            classes=classes,
-            glore_ratio=glore_ratio,
-        )
+            )
+    return Stream(
+        name=("sparse", "dense")[index],
+        frames=frames,
+        stem_channels=scaled(settings.stem_channels[index], width),
+        stem_temporal_kernel=3,
+        head_channels=int(2.25 * groups[-1].channels[-1] + 0.5),
+        groups=tuple(groups),
     )
 
 

@@ -31,7 +31,7 @@ class Group:
       temporal_kernel: odd sizes in frames.
       spatial_kernel: odd sizes in pixels.
       channels: output channels.
-      expansion: inner channels of a block divided by its output channels.
+      expansion: a block's expanded channels divided by its output channels.
       fusion: operations that bring dense features to the sparse stream at the end of the group (`FUSIONS`).
       attention: whether a GloRe block follows the group.
     """
@@ -115,14 +115,14 @@ class Choice:
     values: tuple[Value, ...]
 
 
-def inner_channels(expansion: float, channels: int) -> int:
+def expanded_channels(expansion: float, channels: int) -> int:
     """Width of a block between its two pointwise convolutions: expansion x output channels, halves up."""
     return int(expansion * channels + 0.5)
 
 
-def squeeze_channels(inner: int) -> int:
-    """Width of a squeeze-excite bottleneck: 1/16 of ``inner`` to the nearest 8, never under 90 % of it (X3D)."""
-    target = inner / 16
+def se_channels(expanded: int) -> int:
+    """Width of a squeeze-excite bottleneck: 1/16 of ``expanded`` to the nearest 8, never under 90 % of it (X3D)."""
+    target = expanded / 16
     rounded = max(8, int(target + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * target else rounded
 

@@ -4,7 +4,16 @@ import math
 from collections.abc import Iterable
 
 from tsnet_tf.errors import UserError
-from tsnet_tf.space.two_stream import FUSIONS, VARIABLES, Group, Space, Stream, Value, group_positions, inner_channels
+from tsnet_tf.space.two_stream import (
+    FUSIONS,
+    VARIABLES,
+    Group,
+    Space,
+    Stream,
+    Value,
+    expanded_channels,
+    group_positions,
+)
 
 _LARGEST_WHOLE = 2**31  # sizes are int32
 _LARGEST_RATIO = 100  # far beyond any use; what is larger is a mistake
@@ -52,7 +61,7 @@ def validate(space: Space) -> Space:
             _check_whole(where, group, ("stage", "depth", "stride"))
             for kind in VARIABLES:
                 _check_candidates(f"{where}/{kind}", kind, getattr(group, kind))
-            if inner_channels(group.expansion[0], group.channels[0]) < 1:
+            if expanded_channels(group.expansion[0], group.channels[0]) < 1:
                 raise UserError(
                     f"{where}/expansion: expected at least one inner channel, found {group.expansion[0]} x "
                     f"{group.channels[0]} channels"
