@@ -114,7 +114,7 @@ RUNS = (
     "demo/attention",
     "demo/train",
 )
-RUNS += ("k400", "a", "b", "fast", "one_step_1", "one_step_1_train", "refined_1", "again")
+RUNS += ("x3d_s", "k400", "a", "b", "fast", "one_step_1", "one_step_1_train", "refined_1", "again")
 FILES = ("my.csv", "annotations.csv", "train.csv", "validate.csv", "test.csv", "labels.json", "train.json", "film.mp4")
 FILES += (
     "validation.json",
@@ -126,6 +126,7 @@ FILES += (
     "latency.json",
     "more/a.mp4",
 )
+FILES += ("X3D_S.pyth", "kinetics_classnames.json")
 FILES += ("videos/a.mp4", "data/manifest.json", "records/manifest.json", "data/kinetics400/manifest.json")
 FILES += (
     "runs/demo/data/manifest.json",
