@@ -194,7 +194,7 @@ for binary, arguments in json.load(sys.stdin):
 
 def placeholders_filled(argument):
     """A reader puts a number for S, as in "seed = S" and runs/one_step_S."""
-    return re.sub(r"(?<![A-Za-z])S(?![A-Za-z])", "1", argument)
+    return re.sub(r"(?<![A-Za-z])S(?![A-Za-z.])", "1", argument)
 
 
 @pytest.fixture(scope="module")

@@ -71,9 +71,9 @@ HOSTILE = {
     ),
     "a text": (
         lambda o: b"<html>404</html>",
-        "expected a whole file of torch.save, found in '{file}': UnpicklingError",
+        "expected a whole file of torch.save, found in '{file}': ValueError: another kind",
     ),
-    "nothing": (lambda o: b"", "expected a whole file of torch.save, found in '{file}': EOFError"),
+    "nothing": (lambda o: b"", "expected a whole file of torch.save, found in '{file}': ValueError: another kind"),
     "an archive of something else": (lambda o: o.zipped(b"N").replace(b"data.pkl", b"data.txt"), "without data.pkl"),
     "no tensors": (lambda o: o.zipped(o.dictionary({"epoch": o.whole(3)})), "expected tensors by name in '{file}'"),
     "another model": (lambda o: o.written(ONE), "expected the weights of an X3D, found none that is called"),
@@ -105,17 +105,17 @@ def imported(programs, opcodes, filled, state_of, tmp_path_factory):
 @pytest.mark.slow
 def test_a_run_folder_like_any_other(programs, imported, bright_and_dark):
     run, output = imported / "run", imported / "saved_model"
+    programs.run("export.py", f"--workdir={run}", f"--output={output}")  # no data set is there
+    about = json.loads((output / "assets" / "metadata.json").read_text())
+    assert about["genotype"]["name"] == "x3d_xs" and about["accuracy"] is None
+    write_video(str(imported / "film.mp4"), np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3)).astype(np.uint8))
+    said = programs.run("predict.py", f"--saved_model={output}", f"--video={imported}/film.mp4").stdout
+    assert "dark" in said and "light" in said
     sizes = ["VideoDataset.crop = 32", "VideoDataset.train_jitter = (32, 32)", "VideoDataset.test_short_side = 32"]
     small = [f"--gin_bindings={setting}" for setting in (f"data_dir = '{bright_and_dark}'", *sizes)]
     programs.run("evaluate.py", f"--workdir={run}", "--views=1-center", *small)
     evaluated = json.loads((run / "evaluation.json").read_text())
     assert evaluated["labels"] == ["dark", "light"] and evaluated["videos"] == 8
-    programs.run("export.py", f"--workdir={run}", f"--output={output}", *small)
-    assert json.loads((output / "assets" / "metadata.json").read_text())["accuracy"]["top1"] == evaluated["top1"]
-    frames = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3)).astype(np.uint8)
-    write_video(str(imported / "film.mp4"), frames)
-    said = programs.run("predict.py", f"--saved_model={output}", f"--video={imported}/film.mp4").stdout
-    assert "dark" in said and "light" in said
     programs.run("report.py", f"--workdir={run}")
     assert (run / "report.html").is_file()
 
@@ -126,9 +126,3 @@ def test_the_same_command_again_does_nothing(programs, imported):
     assert "already finished" in done.stdout and (imported / "run" / "summary.json").stat().st_mtime_ns == before
     done = programs.run("import_weights.py", *flags(imported), code=2)
     assert "expected the settings that" in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_export_needs_no_data_set(programs, imported, tmp_path):
-    programs.run("export.py", f"--workdir={imported}/run", f"--output={tmp_path}/saved_model")
-    about = json.loads((tmp_path / "saved_model" / "assets" / "metadata.json").read_text())
-    assert about["genotype"]["name"] == "x3d_xs" and about["accuracy"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 
 import tensorflow as tf
 
@@ -40,6 +41,7 @@ def import_weights(*, checkpoint: str, genotype: str, workdir: str, labels: str 
     if finished is not None:
         console.say(f"import: already finished in {workdir}")
         return finished
+    started = time.monotonic()
     with tf.io.gfile.GFile(checkpoint, "rb") as file:
         state = torch_file.weights(file.read(), checkpoint)
     classes = x3d.classes_in(state)
@@ -58,6 +60,7 @@ def import_weights(*, checkpoint: str, genotype: str, workdir: str, labels: str 
         "gmacs": cost.gmacs,
         "params_m": cost.params_m,
         "steps": 0,
+        "seconds": time.monotonic() - started,
     }
     run_folder.finish(own_folder, model, summary)
     console.say(f"import: {space.name}, {classes} classes, {cost.params_m:.3g} M parameters in {workdir}")

@@ -158,6 +158,8 @@ def _read_zip(content: bytes) -> tuple[object, Callable[[Storage], bytes]]:
 def _read_sequence(content: bytes) -> tuple[object, Callable[[Storage], bytes]]:
     """The same of the older format: magic number, version, machine, the pickle, names of storages, the storages."""
     file = io.BytesIO(content)
+    if not content.startswith(pickle.PROTO):
+        raise ValueError("another kind of file")
     if _Unpickler(file).load() != _MAGIC or _Unpickler(file).load() != _VERSION:
         raise ValueError("another kind of file")
     if not _Unpickler(file).load()["little_endian"]:
