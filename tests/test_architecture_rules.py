@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "search": {"space", "layers", "models", "data", "training", "evaluation", "report"},
     "training": {"space", "kernels", "layers", "models", "data", "evaluation", "report"},
     "evaluation": {"space", "layers", "models", "data"},
-    "benchmark": {"space", "kernels", "layers", "models", "search", "training", "data", "export"},
+    "pretrained": {"space", "layers", "models", "data", "training"},
+    "benchmark": {"space", "kernels", "layers", "models", "pretrained", "search", "training", "data", "export"},
     "export": {"space", "kernels", "layers", "models", "data", "evaluation"},
     "report": {"space", "evaluation"},
 }

@@ -114,7 +114,7 @@ RUNS = (
     "demo/attention",
     "demo/train",
 )
-RUNS += ("k400", "a", "b", "fast", "one_step_1", "one_step_1_train", "refined_1", "again")
+RUNS += ("x3d_s", "k400", "a", "b", "fast", "one_step_1", "one_step_1_train", "refined_1", "again")
 FILES = ("my.csv", "annotations.csv", "train.csv", "validate.csv", "test.csv", "labels.json", "train.json", "film.mp4")
 FILES += (
     "validation.json",
@@ -126,14 +126,8 @@ FILES += (
     "latency.json",
     "more/a.mp4",
 )
-FILES += (
-    "train.txt",
-    "val.txt",
-    "videos/a.mp4",
-    "data/manifest.json",
-    "records/manifest.json",
-    "data/kinetics400/manifest.json",
-)
+FILES += ("train.txt", "val.txt", "X3D_S.pyth", "kinetics_classnames.json")
+FILES += ("videos/a.mp4", "data/manifest.json", "records/manifest.json", "data/kinetics400/manifest.json")
 FILES += (
     "runs/demo/data/manifest.json",
     "runs/demo/saved_model/saved_model.pb",
@@ -200,7 +194,7 @@ for binary, arguments in json.load(sys.stdin):
 
 def placeholders_filled(argument):
     """A reader puts a number for S, as in "seed = S" and runs/one_step_S."""
-    return re.sub(r"(?<![A-Za-z])S(?![A-Za-z])", "1", argument)
+    return re.sub(r"(?<![A-Za-z])S(?![A-Za-z.])", "1", argument)
 
 
 @pytest.fixture(scope="module")

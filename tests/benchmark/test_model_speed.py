@@ -81,7 +81,8 @@ def test_pytorchs_model_with_the_same_weights_gives_the_same_logits():
     pytest.importorskip("torch")
     pytest.importorskip("pytorchvideo")
     torch = pytorch.load(machine.THREADS)
-    theirs, ours = pytorch.x3d_s(torch).eval(), TwoStreamModel(genotype.load("x3d_s"))
+    ours = TwoStreamModel(genotype.load("x3d_s"))
+    theirs = pytorch.x3d_of(torch, ours.space).eval()
     pytorch.copy_weights(ours, theirs)
     clips = np.random.default_rng(0).integers(0, 256, (1, 13, 160, 160, 3), np.uint8)
     with torch.no_grad():

@@ -153,7 +153,7 @@ def _row(batch_size: int, actions: Mapping[str, Callable], repeats: int) -> dict
 
 def _same_in_pytorch(torch, ours: TwoStreamModel) -> dict:
     """PyTorchVideo's model in each layout, its weights in ``ours`` too."""
-    theirs = pytorch.x3d_s(torch).eval()
+    theirs = pytorch.x3d_of(torch, ours.space).eval()
     pytorch.copy_weights(ours, theirs)
     return {layout: pytorch.in_layout(torch, copy.deepcopy(theirs), layout) for layout in pytorch.LAYOUTS}
 

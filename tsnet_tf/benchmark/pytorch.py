@@ -1,4 +1,4 @@
-"""PyTorchVideo's X3D-S as a yardstick: built with random weights, which are copied into our model of the same genotype.
+"""PyTorchVideo's X3D as a yardstick: built with random weights, which are copied into our model of the same genotype.
 
 It needs the `bench` extra (``pip install .[bench]``). PyTorch is imported when it is asked for, after TensorFlow.
 """
@@ -10,15 +10,16 @@ import sys
 import types
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
 from tsnet_tf.benchmark import machine
 from tsnet_tf.errors import UserError
-from tsnet_tf.layers.batch_norm import BatchNorm
 from tsnet_tf.models.two_stream import PIXEL_DEVIATION, PIXEL_MEAN, TwoStreamModel
+from tsnet_tf.pretrained import x3d
+from tsnet_tf.space.two_stream import Space
 
 LAYOUTS = ("default", "channels_last_3d")
+DEPTH_FACTORS = {3: 2.2, 5: 5.0}  # of X3D, by the number of blocks in its first stage: of -XS, -S and -M, and of -L
 
 
 def wanted(against: str | None):
@@ -41,8 +42,12 @@ def load(threads: int):
     return torch
 
 
-def x3d_s(torch, classes: int = 400):
-    """PyTorchVideo's X3D-S that puts out logits, random weights and running statistics.
+def x3d_of(torch, space: Space):
+    """PyTorchVideo's X3D that puts out logits, with random weights and running statistics.
+
+    Args:
+      torch: what `load` returns.
+      space: the genotype x3d_xs, x3d_s, x3d_m or x3d_l.
 
     Raises:
       UserError: PyTorchVideo is not installed.
@@ -60,7 +65,11 @@ def x3d_s(torch, classes: int = 400):
     except ImportError as error:
         raise UserError("--against=pytorch: expected PyTorchVideo; pip install -e .[bench] installs it") from error
     model = create_x3d(
-        input_clip_length=13, input_crop_size=160, depth_factor=2.2, model_num_class=classes, head_activation=None
+        input_clip_length=space.frames,
+        input_crop_size=space.resolution,
+        depth_factor=DEPTH_FACTORS[space.sparse.groups[0].depth],
+        model_num_class=space.classes,
+        head_activation=None,
     )
     with torch.no_grad():
         for module in model.modules():
@@ -73,36 +82,8 @@ def x3d_s(torch, classes: int = 400):
 
 
 def copy_weights(ours: TwoStreamModel, theirs) -> None:
-    """Gives ``ours``, a model of the genotype x3d_s, the weights of ``theirs``."""
-    stem, *stages, head = theirs.blocks
-    _assign(ours.stems[0].kernel, stem.conv.conv_t.weight, lambda w: w[:, :, 0].transpose(2, 3, 1, 0))
-    _assign(ours.stems[0].temporal.depthwise_kernel, stem.conv.conv_xy.weight, _depthwise)
-    _copy_norm(ours.stems[0].norm, stem.norm)
-    for group, stage in zip(ours.groups[0], stages, strict=True):
-        for block, other in zip(group.blocks, stage.res_blocks, strict=True):
-            branch = other.branch2
-            _assign(block.expand.kernel, branch.conv_a.weight, _pointwise)
-            _copy_norm(block.expand_norm, branch.norm_a)
-            _assign(block.depthwise.depthwise_kernel, branch.conv_b.weight, _depthwise)
-            _copy_norm(block.depthwise_norm, branch.norm_b[0])
-            if block.squeeze_excite:
-                reduce, _, expand, _ = branch.norm_b[1].block
-                for layer, convolution in (
-                    (block.squeeze_excite.reduce, reduce),
-                    (block.squeeze_excite.expand, expand),
-                ):
-                    _assign(layer.kernel, convolution.weight, _pointwise)
-                    _assign(layer.bias, convolution.bias)
-            _assign(block.project.kernel, branch.conv_c.weight, _pointwise)
-            _copy_norm(block.project_norm, branch.norm_c)
-            if block.shortcut:
-                _assign(block.shortcut.kernel, other.branch1_conv.weight, _pointwise)
-                _copy_norm(block.shortcut_norm, other.branch1_norm)
-    _assign(ours.heads[0].conv.kernel, head.pool.pre_conv.weight, _pointwise)
-    _copy_norm(ours.heads[0].norm, head.pool.pre_norm)
-    _assign(ours.heads[0].dense.kernel, head.pool.post_conv.weight, _pointwise)
-    _assign(ours.classifier.kernel, head.proj.weight, _pointwise)
-    _assign(ours.classifier.bias, head.proj.bias)
+    """Gives ``ours``, a model of the same X3D, the weights of ``theirs``."""
+    x3d.assign(ours, {name: tensor.numpy() for name, tensor in theirs.state_dict().items()})
 
 
 def clips_as(torch, clips: np.ndarray, layout: str):
@@ -127,26 +108,3 @@ def training_step(torch, model, clips, labels) -> Callable[[], object]:
         optimizer.step()
 
     return step
-
-
-def _copy_norm(ours: BatchNorm, theirs) -> None:
-    if theirs is None:  # X3D's first shortcut has none: the identity
-        ours.moving_variance.assign(np.full(ours.moving_variance.shape, 1.0 - ours.epsilon, np.float32))
-        return
-    pairs = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-    for name, other in pairs.items():
-        _assign(getattr(ours, name), getattr(theirs, other))
-
-
-def _assign(variable: keras.Variable, value, turned: Callable = lambda w: w) -> None:
-    variable.assign(turned(value.detach().numpy()))
-
-
-def _pointwise(weight: np.ndarray) -> np.ndarray:
-    """``[out, in, 1, 1, 1]`` to ``[in, out]``."""
-    return weight.reshape(weight.shape[:2]).T
-
-
-def _depthwise(weight: np.ndarray) -> np.ndarray:
-    """``[c, 1, t, k, k]`` to ``[t, k, k, c]``."""
-    return weight[:, 0].transpose(1, 2, 3, 0)

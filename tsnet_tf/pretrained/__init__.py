@@ -1,0 +1,1 @@
+"""Public checkpoints of other frameworks as run folders, read without those frameworks."""
