@@ -140,7 +140,7 @@ def _videos() -> str:
 
 def _annotations(videos: str, known: list, names: list | None) -> list:
     """Returns every video with its label and split; those of the ``known`` ones stand where splits are drawn."""
-    from tsnet_tf.data.annotations import group_by
+    from tsnet_tf.data.held_out import group_by
     from tsnet_tf.data.sources import class_folders, formats, kinetics, something_something
 
     drawn = {"split_seed": SPLIT_SEED.value, "group_of": group_by(GROUPS.value), "known": known}

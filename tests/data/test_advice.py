@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from tsnet_tf.data import advice, annotations
+from tsnet_tf.data import advice, held_out
+from tsnet_tf.data.annotations import SPLITS
 from tsnet_tf.data.sources import csv_file
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
@@ -15,7 +16,7 @@ FILMS = [(f"run/film{film}_{n}.mp4", "run") for film in range(10) for n in range
 
 def test_clips_of_one_group_are_held_out_together():
     """Of thirty clips of ten films, a tenth is one film."""
-    found = annotations.hold_out(FILMS, 0, annotations.group_by(r"(.*)_\d+"))
+    found = held_out.hold_out(FILMS, 0, held_out.group_by(r"(.*)_\d+"))
     films = {}
     for one in found:
         films.setdefault(one.path.split("_")[0], set()).add(one.split)
@@ -26,16 +27,14 @@ def test_groups_of_a_csv_file(tmp_path):
     rows = [f"{n}.mp4,run,{n // 3}" for n in range(30)]
     (tmp_path / "my.csv").write_text("\n".join(["path,label,group", *rows]))
     found = csv_file.read(str(tmp_path / "my.csv"), split_seed=0)
-    assert {split: sum(one.split == split for one in found) for split in annotations.SPLITS} == {
+    assert {split: sum(one.split == split for one in found) for split in SPLITS} == {
         "train": 24, "validation": 3, "test": 3,
     }  # fmt: skip
     assert len({int(one.path[:-4]) // 3 for one in found if one.split == "test"}) == 1
 
 
 def test_a_group_that_is_most_of_a_class_is_trained_on():
-    found = annotations.hold_out(
-        [(f"a_{n}.mp4", "run") for n in range(9)] + [("b_0.mp4", "run")], 0, lambda path: path[0]
-    )
+    found = held_out.hold_out([(f"a_{n}.mp4", "run") for n in range(9)] + [("b_0.mp4", "run")], 0, lambda path: path[0])
     assert {one.split for one in found if one.path.startswith("a")} == {"train"}
 
 
@@ -44,7 +43,7 @@ def test_a_group_that_is_most_of_a_class_is_trained_on():
 )
 def test_patterns_that_are_none(pattern, said):
     with pytest.raises(UserError, match=said):
-        annotations.group_by(pattern)
+        held_out.group_by(pattern)
 
 
 @pytest.mark.parametrize("label", ["turn_left", "Moving something from right to left", "clockwise"])

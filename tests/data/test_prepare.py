@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tsnet_tf.data import annotations as annotation_files
-from tsnet_tf.data import earlier, prepare, schema, shards
+from tsnet_tf.data import earlier, held_out, prepare, schema, shards
 from tsnet_tf.data.annotations import Annotation
 from tsnet_tf.data.video_dataset import VideoDataset
 from tsnet_tf.errors import UserError
@@ -314,9 +314,9 @@ def test_records_that_have_changed_are_not_added_to(tmp_path, videos, write_vide
 
 
 def test_drawn_splits_stand_when_videos_are_added():
-    videos, group_of = [(f"film{n // 2}_{n}.mp4", "a") for n in range(60)], annotation_files.group_by(r"(film\d+)_")
-    held = annotation_files.hold_out(videos[:19], 0, group_of)  # one more of the tenth film comes later
-    after = annotation_files.hold_out(videos, 0, group_of, held)
+    videos, group_of = [(f"film{n // 2}_{n}.mp4", "a") for n in range(60)], held_out.group_by(r"(film\d+)_")
+    held = held_out.hold_out(videos[:19], 0, group_of)  # one more of the tenth film comes later
+    after = held_out.hold_out(videos, 0, group_of, held)
     assert set(held) < set(after) and len(after) == 60
     of_groups = {}
     for annotation in after:

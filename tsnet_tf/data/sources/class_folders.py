@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tsnet_tf import console
 from tsnet_tf.console import counted
-from tsnet_tf.data.annotations import SPLIT_NAMES, Annotation, hold_out
+from tsnet_tf.data.annotations import SPLIT_NAMES, Annotation
 from tsnet_tf.data.folders import VIDEO_SUFFIXES, files_below, is_video, list_folder
+from tsnet_tf.data.held_out import hold_out
 from tsnet_tf.data.labels import spelled
 from tsnet_tf.errors import UserError
 

@@ -7,7 +7,8 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 
 from tsnet_tf import console
-from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, hold_out, read_text, without_unknown
+from tsnet_tf.data.annotations import SPLIT_NAMES, SPLITS, Annotation, read_text, without_unknown
+from tsnet_tf.data.held_out import hold_out
 from tsnet_tf.data.labels import no_classes, spelled
 from tsnet_tf.errors import UserError
 

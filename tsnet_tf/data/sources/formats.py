@@ -44,7 +44,7 @@ class Given:
       names: of the classes, in the order of their numbers; None if there are none.
       frame_rate: videos are folders of pictures, to be shown at so many per second, or records that do not say their
         rate; None if they are neither.
-      split_seed, group_of, known: for `tsnet_tf.data.annotations.hold_out`, where the files say no splits.
+      split_seed, group_of, known: for `tsnet_tf.data.held_out.hold_out`, where the files say no splits.
     """
 
     videos: str
@@ -56,7 +56,7 @@ class Given:
 
     @property
     def drawn(self) -> dict[str, object]:
-        """What `tsnet_tf.data.annotations.hold_out` needs, with paths as they are in the files."""
+        """What `tsnet_tf.data.held_out.hold_out` needs, with paths as they are in the files."""
         known = self.known
         if self.frame_rate is not None:
             known = [dataclasses.replace(video, path=media.file_of(video.path)) for video in known]

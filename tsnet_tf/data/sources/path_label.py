@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 from tsnet_tf.data.annotations import (
     Annotation,
-    hold_out,
     split_in_name,
     split_of_file,
     unique,
     with_names,
     without_unknown,
 )
+from tsnet_tf.data.held_out import hold_out
 from tsnet_tf.data.labels import spelled
 from tsnet_tf.data.sources.text_file import read_lines
 from tsnet_tf.errors import UserError
