@@ -51,7 +51,7 @@ def test_ends_are_rounded_to_the_inside():
 
 
 def test_parameters_of_a_space_of_one_choice_by_hand():
-    """Of a price that counts channels, 8 or 16 sparse ones are 8 to 16, and with 8 dense ones 16 to 24."""
+    """Of a cost that counts channels, 8 or 16 sparse ones are 8 to 16, and with 8 dense ones 16 to 24."""
     space = table1(
         depths=((1,),),
         sparse_channels=((8, 16, 8),),
@@ -60,7 +60,7 @@ def test_parameters_of_a_space_of_one_choice_by_hand():
         fusions=("none",),
     )
 
-    def price(genotype):
+    def cost(genotype):
         return sum(group.channels[0] for stream in genotype.streams for group in stream.groups)
 
-    assert reach.ranges([space] * 2, STEPS[:2], price) == [Range(8, 16), Range(16, 24)]
+    assert reach.ranges([space] * 2, STEPS[:2], cost) == [Range(8, 16), Range(16, 24)]

@@ -74,9 +74,9 @@ class FusionOperation(ElasticLayer):
             wanted = range(offset, offset + self.frames, self.ratio)
             there = [frame for frame in wanted if 0 <= frame < self.frames]
             # `gather` copies whole frames, where a slice with a stride goes through them number by number.
-            found = tf.gather(in_time, tf.constant(there, tf.int32))
+            frames = tf.gather(in_time, tf.constant(there, tf.int32))
             before, after = sum(frame < 0 for frame in wanted), sum(frame >= self.frames for frame in wanted)
-            return tf.pad(found, [[before, after], *[[0, 0]] * 4]) if before or after else found
+            return tf.pad(frames, [[before, after], *[[0, 0]] * 4]) if before or after else frames
 
         stacked = tf.stack([taken(offset) for offset in offsets], 4)
         sparse_rows = self.frames // self.ratio * batch

@@ -1,9 +1,9 @@
 """P(A | alpha, cost within a budget): exact samples, the exact mode, and how much probability fits.
 
-The cost of an architecture is a sum over parts of the network, and each part depends on a few neighbouring choices
-(`tsnet_tf.space.cost`). Walked from input to output, the parts are a chain: what lies behind a part depends on what
-lies before it through the widths between them and the cost spent so far. With the cost counted in bins, dynamic
-programming over (widths, spent) sums or maximises over every architecture there is, and walking the chain backwards
+The cost of an architecture is a sum over the parts of its blueprint (`tsnet_tf.space.blueprint`), and each part depends
+on a few neighbouring choices. From input to output the parts are a chain: what lies behind a part depends on what lies
+before it through the widths between them and the cost spent so far. With the cost counted in bins, dynamic programming
+over (widths, spent) sums or maximises over every architecture there is, and walking the chain backwards
 draws from exactly those within the budget. (Forward filtering and backward sampling, as in hidden Markov models:
 Rabiner, "A tutorial on hidden Markov models", section III; the budget is the observation.)
 
@@ -65,7 +65,7 @@ class BudgetedDistribution:
         tables = self.costs.parts
         cheapest = sum(float(table.min()) for _, table in tables)
         spread = sum(float(table.max() - table.min()) for _, table in tables)
-        # Beyond the dearest architecture there is nothing to count.
+        # Beyond the most expensive architecture there is nothing to count.
         room = max(min(most - cheapest, spread), 0.0)
         width = room / (BINS - 1) or math.inf
         self._first_bin = max(0, math.ceil((least - cheapest) / width - 0.5))
@@ -104,9 +104,9 @@ class BudgetedDistribution:
 
         for last in range(BINS, self._first_bin, -1):
             below = [*tables[:-1], tables[-1][:, :last]]
-            found = self._backward(log_p, below, self._first_bin, 1, choose)
-            if float(self.costs.of(found)[0]) <= self.most * (1 + 1e-6):
-                return found[0].numpy()
+            mode = self._backward(log_p, below, self._first_bin, 1, choose)
+            if float(self.costs.of(mode)[0]) <= self.most * (1 + 1e-6):
+                return mode[0].numpy()
         raise AssertionError("expected the cheapest architecture to be within the budget")
 
     def log_share(self, logits: tf.Tensor) -> float:
@@ -128,16 +128,16 @@ class BudgetedDistribution:
         """Walks from output to input, ``count`` times at once, with ``choose(scores [count, n], number)``."""
         ends = tf.repeat(tables[-1][:1, first_bin:], count, 0)
         spent = first_bin + choose(ends, len(self._links))
-        state, found = tf.zeros_like(spent), {}
+        state, sampled = tf.zeros_like(spent), {}
         for number, (link, table) in reversed(list(enumerate(zip(self._links, tables, strict=False)))):
             before, cost = tf.gather(link.before, state), tf.gather(link.cost, state)  # [count, r]
             scores = _at(table, before, spent[:, None] - cost) + tf.gather(_log_weights(log_p, link), state)
             chosen = choose(scores, number)
             for row, values in zip(link.rows, link.values, strict=True):
-                found[row] = tf.gather_nd(values, tf.stack([state, chosen], 1))
+                sampled[row] = tf.gather_nd(values, tf.stack([state, chosen], 1))
             spent -= tf.gather(cost, chosen, batch_dims=1)
             state = tf.gather(before, chosen, batch_dims=1)
-        return tf.stack([found[row] for row in range(len(found))], 1)
+        return tf.stack([sampled[row] for row in range(len(sampled))], 1)
 
 
 def _links(tables: list[tuple[tuple[int, ...], np.ndarray]]) -> list[_Link]:
@@ -157,7 +157,7 @@ def _links(tables: list[tuple[tuple[int, ...], np.ndarray]]) -> list[_Link]:
         before = np.zeros([sizes[row] for row in here], np.int64)
         for row in live:
             before = before * sizes[row] + grid[row]
-        cost = np.minimum(table[tuple(grid[row] for row in rows)], BINS)  # what alone is too dear stays so
+        cost = np.minimum(table[tuple(grid[row] for row in rows)], BINS)  # what alone is over the budget stays so
         links.append(
             _Link(
                 before.reshape(shape).astype(np.int32),
@@ -185,7 +185,7 @@ def _at(table: tf.Tensor, state, spent: tf.Tensor) -> tf.Tensor:
 
 def _log_weights(log_p: tf.Tensor, link: _Link) -> tf.Tensor:
     """Log-probability of the choices made at ``link``, ``[n, r]``."""
-    found = tf.zeros(link.before.shape)
+    weights = tf.zeros(link.before.shape)
     for row, values in zip(link.rows, link.values, strict=True):
-        found += tf.gather(log_p[row], values)
-    return found
+        weights += tf.gather(log_p[row], values)
+    return weights

@@ -71,7 +71,7 @@ def smallest(space: Space) -> Space:
 
 
 def largest(space: Space) -> Space:
-    """The dearest architecture: the last candidate of every size, attention everywhere, the dearest fusion."""
+    """The most expensive architecture: the last candidate of every size, attention everywhere, the costliest fusion."""
     return _extreme(space, -1, max)
 
 

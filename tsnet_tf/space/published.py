@@ -47,9 +47,9 @@ def _table_1() -> Iterator[Figure]:
     printed = {"sparse": (48, 88, 176, 344), "dense": (16, 24, 32, 56)}
     for stream, channels in printed.items():
         for stage, (width, side) in enumerate(zip(channels, (56, 28, 14, 7), strict=True), start=1):
-            found = shapes[stream, f"s{stage}"]
-            yield Figure("Table 1", f"{stream} stream, S{stage}", "largest number of channels", width, found[0])
-            yield Figure("Table 1", f"{stream} stream, S{stage}", "side of the features at 224²", side, found[2])
+            shape = shapes[stream, f"s{stage}"]
+            yield Figure("Table 1", f"{stream} stream, S{stage}", "largest number of channels", width, shape[0])
+            yield Figure("Table 1", f"{stream} stream, S{stage}", "side of the features at 224²", side, shape[2])
 
 
 def _table_3() -> Iterator[Figure]:
@@ -66,10 +66,10 @@ def _table_3() -> Iterator[Figure]:
         ("auto_tsnet_l", 356, 13.2, 19.9, 597),
     ]
     for name, crop, params, gmacs, video in rows:
-        found = complexity(genotype.load(name), crop)
-        yield Figure("Table 3", name, "parameters, M", params, found.params_m)
-        yield Figure("Table 3", name, f"GMACs at {crop}²", gmacs, found.gmacs)
-        yield Figure("Table 3", name, f"GMACs x 30 views at {crop}²", video, 30 * found.gmacs)
+        size = complexity(genotype.load(name), crop)
+        yield Figure("Table 3", name, "parameters, M", params, size.params_m)
+        yield Figure("Table 3", name, f"GMACs at {crop}²", gmacs, size.gmacs)
+        yield Figure("Table 3", name, f"GMACs x 30 views at {crop}²", video, 30 * size.gmacs)
 
 
 def _table_4() -> Iterator[Figure]:
@@ -104,11 +104,11 @@ def _table_8() -> Iterator[Figure]:
         ({2: 1, 3: 1}, 8.15, 2.40),
     ]
     for blocks, params, gmacs in rows:
-        found = complexity(_with_glore(model, blocks))
+        size = complexity(_with_glore(model, blocks))
         where = " ".join(f"+{count} S{stage}" for stage, count in blocks.items())
         name = f"{model.name}, GloRe {where}" if blocks else model.name
-        yield Figure("Table 8", name, "parameters, M", params, found.params_m)
-        yield Figure("Table 8", name, "GMACs at 160²", gmacs, found.gmacs)
+        yield Figure("Table 8", name, "parameters, M", params, size.params_m)
+        yield Figure("Table 8", name, "GMACs at 160²", gmacs, size.gmacs)
 
 
 def _sparse_alone(model: Space) -> float:

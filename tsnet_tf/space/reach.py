@@ -44,7 +44,7 @@ class Range:
 def ranges(
     spaces: Sequence[Space],
     steps: Sequence[Step],
-    price: Callable[[Space], float],
+    cost: Callable[[Space], float],
     fixed: Mapping[str, Value] | None = None,
 ) -> list[Range]:
     """What each step can reach, whatever the steps before it have found.
@@ -52,17 +52,17 @@ def ranges(
     Args:
       spaces: the whole space of each step.
       steps: in their order.
-      price: what an architecture costs.
+      cost: of an architecture.
       fixed: values of what was found before the first of them.
     """
-    found = []
+    reached = []
     for number, (space, step) in enumerate(zip(spaces, steps, strict=True), start=1):
         streams = only(space, step.streams)
         labels = [variable.label for variable in variables(streams)]
         so_far = [pattern for one in steps[:number] for pattern in one.free]
         searched = restrict(streams, [one for one in so_far if fnmatch.filter(labels, one)], fixed or {})
-        found.append(Range(price(smallest(searched)), price(largest(searched))))
-    return found
+        reached.append(Range(cost(smallest(searched)), cost(largest(searched))))
+    return reached
 
 
 def divided(target: float, steps: Sequence[Step], reached: Sequence[Range], unit: str) -> list[float]:
@@ -86,8 +86,8 @@ def divided(target: float, steps: Sequence[Step], reached: Sequence[Range], unit
             f"expected a budget of {last} {unit}, the cheapest and the dearest architecture of the step "
             f"'{steps[-1].name}'; found {target:g}"
         )
-    found = [target]
+    budgets = [target]
     for step, own, later in reversed(list(zip(steps[:-1], reached[:-1], reached[1:], strict=True))):
-        most = min(own.most, found[0] - (later.least - own.least))
-        found.insert(0, min(max((step.share or 1.0) * target, own.least), most))
-    return found
+        most = min(own.most, budgets[0] - (later.least - own.least))
+        budgets.insert(0, min(max((step.share or 1.0) * target, own.least), most))
+    return budgets

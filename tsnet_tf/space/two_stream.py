@@ -1,7 +1,7 @@
 """Two-stream spaces as data: a `Space` holds `Stream`s, a `Stream` holds `Group`s, a `Group` holds candidates.
 
 A *genotype* (one architecture) is a `Space` in which every variable has exactly one candidate left, so a supernet
-and a fixed model are described, priced and built by the same code. `choices` lists the variables that are still
+and a fixed model are described, counted and built by the same code. `choices` lists the variables that are still
 open; `pick` closes some of them.
 """
 
@@ -143,12 +143,12 @@ def group_positions(stream: Stream) -> list[str]:
 
 def variables(space: Space) -> list[Choice]:
     """Every variable of the space, also those with a single candidate, in a fixed order."""
-    found = []
-    for stream in space.streams:
-        for position, group in zip(group_positions(stream), stream.groups, strict=True):
-            for kind in VARIABLES:
-                found.append(Choice(f"{stream.name}/{position}/{kind}", kind, getattr(group, kind)))
-    return found
+    return [
+        Choice(f"{stream.name}/{position}/{kind}", kind, getattr(group, kind))
+        for stream in space.streams
+        for position, group in zip(group_positions(stream), stream.groups, strict=True)
+        for kind in VARIABLES
+    ]
 
 
 def choices(space: Space) -> list[Choice]:
