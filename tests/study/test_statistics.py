@@ -23,7 +23,7 @@ def test_the_mean_is_the_mean_and_equal_groups_do_not_differ():
     first = group(draw, 3, 2, 50, 0.5, hardness)
     same = paired_difference(first, first)
     assert same.mean == 0 and same.low < 0 < same.high and same.p_value > 0.5
-    second = [[np.full(50, 1.0)], [np.full(50, 3.0)]]
+    second = [[np.full(50, 1.0)] * 2, [np.full(50, 3.0)] * 2]
     difference = paired_difference([[np.full(50, 4.0), np.full(50, 6.0)]], second)
     assert difference.mean == pytest.approx(5 - 2)
     # (4, 5 or 6) less (1, 2 or 3) in the resamples
@@ -37,6 +37,15 @@ def test_videos_are_paired():
     first, second = ([[hardness + shift + draw.normal(scale=0.1, size=100)]] for shift in (0.0, 0.2))
     difference = paired_difference(first, second)
     assert -0.25 < difference.low < difference.mean < difference.high < -0.15
+
+
+def test_seeds_are_paired():
+    """What makes a seed good for all architectures is no part of the difference."""
+    draw = np.random.default_rng(2)
+    of_seeds = draw.normal(scale=5.0, size=(3, 1))
+    first, second = (of_seeds + shift + draw.normal(scale=0.1, size=(4, 3, 100)) for shift in (0.0, 0.2))
+    difference = paired_difference(first, second)
+    assert -0.23 < difference.low < difference.mean < difference.high < -0.17
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():

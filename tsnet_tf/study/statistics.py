@@ -1,15 +1,17 @@
 """What a study's figures allow to be said: paired differences with intervals, and rank correlation.
 
-Three things are drawn by chance: which architectures or searches there are, the seed of each training, and which videos
-are in the test split. The hierarchical bootstrap draws all three anew, from the top down (Davison and Hinkley,
-"Bootstrap Methods and their Application", section 3.8): units (searches or architectures) with replacement, trainings
-within each unit, and the videos, which all trainings share, so that the difference is paired by video.
+Three things are drawn by chance: which architectures or searches there are, the seeds of their trainings, and which
+videos are in the test split. The bootstrap draws all three anew, with replacement (Davison and Hinkley, "Bootstrap
+Methods and their Application", section 3.8). All units (searches or architectures) are trained with the same seeds and
+tested on the same videos, so these are drawn once for both sides: the difference is paired by seed and by video. A seed
+is the order of the clips too, and makes all architectures better or worse together.
 """
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 RESAMPLES = 10_000
@@ -32,41 +34,31 @@ class Difference:
     p_value: float
 
 
-def paired_difference(
-    first: Sequence[Sequence[np.ndarray]], second: Sequence[Sequence[np.ndarray]], seed: int = 0
-) -> Difference:
-    """The mean of ``first`` less that of ``second``, with the interval of the hierarchical bootstrap.
+def paired_difference(first: ArrayLike, second: ArrayLike, seed: int = 0) -> Difference:
+    """The mean of ``first`` less that of ``second``, with the interval of the bootstrap.
 
     Args:
-      first, second: units, of which each is a sequence of trainings, of which each is a value for every video
-        ``[videos]``, the videos in the same order everywhere.
+      first, second: a value for every unit, seed and video, ``[units, seeds, videos]``; seeds and videos are the same.
       seed: of the resampling.
     """
     draw = np.random.default_rng(seed)
-    values = [np.array([video for unit in group for video in unit], np.float64) for group in (first, second)]
-    videos = values[0].shape[1]
-    counts = draw.multinomial(videos, np.full(videos, 1 / videos), RESAMPLES) / videos
-    means = [
-        ((_resampled(draw, [len(unit) for unit in group]) @ rows) * counts).sum(1)
-        for group, rows in zip((first, second), values, strict=True)
-    ]
+    groups = [np.asarray(group, np.float64) for group in (first, second)]
+    _, seeds, videos = groups[0].shape
+    of_seeds, of_videos = _weights(draw, seeds), _weights(draw, videos)
+    means = []
+    for values in groups:
+        of_trainings = np.einsum("ru,rs->rus", _weights(draw, len(values)), of_seeds)
+        means.append((of_trainings.reshape(RESAMPLES, -1) @ values.reshape(-1, videos) * of_videos).sum(1))
     drawn = means[0] - means[1]
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    mean = [np.mean([np.mean(unit) for unit in group]) for group in (first, second)]
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return Difference(mean[0] - mean[1], float(low), float(high), min(1.0, 2 * (tail + 1) / (RESAMPLES + 1)))
+    mean = float(groups[0].mean() - groups[1].mean())
+    return Difference(mean, float(low), float(high), min(1.0, 2 * (tail + 1) / (RESAMPLES + 1)))
 
 
-def _resampled(draw: np.random.Generator, sizes: Sequence[int]) -> np.ndarray:
-    """The weight of every training in each resample, ``[resamples, trainings]``; units that are drawn count alike."""
-    starts = np.cumsum([0, *sizes])
-    weights = np.zeros((RESAMPLES, starts[-1]))
-    for unit in draw.integers(len(sizes), size=(len(sizes), RESAMPLES)):
-        for index, size in enumerate(sizes):
-            taken = np.flatnonzero(unit == index)
-            counts = draw.multinomial(size, np.full(size, 1 / size), len(taken))
-            weights[taken, starts[index] : starts[index + 1]] += counts / (size * len(sizes))
-    return weights
+def _weights(draw: np.random.Generator, count: int) -> np.ndarray:
+    """How much each of ``count`` things weighs in each resample, ``[resamples, count]``."""
+    return draw.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

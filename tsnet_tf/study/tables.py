@@ -77,8 +77,9 @@ def differences(found: Sequence[Row]) -> Table:
         return "", [], []
     results: list[tuple[str, str, float, Difference]] = []
     for (other, units), (measure, (label, scale)) in itertools.product(compared.items(), MEASURES.items()):
-        if units:
-            difference = paired_difference(values(ours, measure), values(units, measure))
+        seeds = common_seeds([*ours.values(), *units.values()])
+        if units and seeds:
+            difference = paired_difference(values(ours, seeds, measure), values(units, seeds, measure))
             results.append((other, label, scale, difference))
     corrected = holm([difference.p_value for *_, difference in results])
     lines = [
@@ -95,7 +96,7 @@ def differences(found: Sequence[Row]) -> Table:
     if compared["random, mean"]:
         lines.append(["found among the random ones", "top-1, part below", f"{percentile(found):.2f}", "", "", ""])
     columns = ["difference", "measure", "mean", "95 % interval", "p", "p, Holm"]
-    return "Paired differences (hierarchical bootstrap: units, training seeds, videos)", columns, lines
+    return "Paired differences over the seeds that both sides have (bootstrap: units, seeds, videos)", columns, lines
 
 
 def percentile(found: Sequence[Row]) -> float:
@@ -127,9 +128,15 @@ def correlations(found: Sequence[Row]) -> Table:
     return title, ["predictor", "Kendall's tau", "p"], lines
 
 
-def values(units: Mapping[str, Sequence[Row]], measure: str) -> list[list[np.ndarray]]:
-    """ "losses" or "right" of every training of every unit, each ``[videos]``."""
-    return [[np.array([float(v) for v in row[measure]]) for row in unit] for unit in units.values()]
+def common_seeds(units: Sequence[Sequence[Row]]) -> list[int]:
+    """The seeds with which all of the units have been trained, in order."""
+    return sorted(set.intersection(*({row["seed"] for row in unit} for unit in units)))
+
+
+def values(units: Mapping[str, Sequence[Row]], seeds: Sequence[int], measure: str) -> np.ndarray:
+    """ "losses" or "right" of every unit, seed and video, ``[units, seeds, videos]``."""
+    trained = [{row["seed"]: row[measure] for row in unit} for unit in units.values()]
+    return np.array([[[float(value) for value in unit[seed]] for seed in seeds] for unit in trained])
 
 
 def markdown(table: Table) -> str:
