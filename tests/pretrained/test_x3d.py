@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +27,8 @@ def published(request):
     """Settings as bin/import_weights.py has them."""
     name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name") or "x3d_xs"
     settings.apply(settings.read([], under=clips.settings_of(name)))
+    yield
+    gin.clear_config()
 
 
 def made(name):
