@@ -80,6 +80,9 @@ def test_a_part_of_a_video_has_its_frames(tmp_path, write_video, said, frames):
         ("t=1,2", "has 0 of the 25 frames from frame 25 on"),
         ("t=0.4,2", "has 2 of the 40 frames from frame 10 on"),
         ("frames=0,20", "has 12 of the 20 frames from frame 0 on"),
+        ("t=0.4,0.2", "is a part that does not end after its beginning"),
+        ("t=0.2,0.2", "is a part that does not end after its beginning"),
+        ("frames=7,3", "is a part that does not end after its beginning"),
     ],
 )
 def test_a_part_that_is_not_there_is_rejected(tmp_path, write_video, said, reason):

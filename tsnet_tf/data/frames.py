@@ -122,6 +122,8 @@ def open_frames(
       VideoError: on opening, or later while frames are read.
     """
     said = media.fragment(path)
+    if any(begin >= end for begin, end in (said[unit] for unit in (media.SECONDS, media.FRAMES) if unit in said)):
+        raise VideoError("is a part that does not end after its beginning")
     [rate] = said.get(media.RATE, (0.0,))
     with contextlib.ExitStack() as stack:
         if media.BYTE in said:
