@@ -10,7 +10,7 @@ from tsnet_tf import console
 from tsnet_tf.console import counted
 from tsnet_tf.data.annotations import Annotation, unique
 from tsnet_tf.data.labels import spelled
-from tsnet_tf.data.sources.text_file import read_lines
+from tsnet_tf.data.sources.text_file import read_lines_of
 from tsnet_tf.errors import UserError
 
 NAME = re.compile(r"(.+)_test_split(\d)\.txt")
@@ -42,10 +42,7 @@ def read(paths: Sequence[str], flag: str) -> list[Annotation]:
             first, second = of_split.values()
             raise UserError(f"{flag}: expected files of one of the three splits, found '{first}' and '{second}'")
         label = spelled(name[1], flag, f"the name '{path}'")
-        for line, where in read_lines(path, flag):
-            match = _LINE.fullmatch(line)
-            if not match:
-                raise UserError(f"{flag}: expected a name and 0, 1 or 2 in {where}, found '{line[:80]}'")
+        for match, where in read_lines_of(path, flag, _LINE, "a name and 0, 1 or 2"):
             if match[2] in _SPLITS:
                 found.append((Annotation(f"{name[1]}/{match[1]}", label, _SPLITS[match[2]]), where))
             else:

@@ -9,7 +9,7 @@ from tsnet_tf import console
 from tsnet_tf.console import counted
 from tsnet_tf.data.annotations import Annotation, split_of_file, unique
 from tsnet_tf.data.labels import spelled
-from tsnet_tf.data.sources.text_file import read_lines
+from tsnet_tf.data.sources.text_file import read_lines_of
 from tsnet_tf.errors import UserError
 
 LINE = re.compile(r"(\d+)(?:;(.*))?")
@@ -30,12 +30,7 @@ def read(paths: Sequence[str], flag: str) -> list[Annotation]:
     found, unlabelled = [], 0
     for path in paths:
         split = split_of_file(path, flag)
-        for line, where in read_lines(path, flag):
-            match = LINE.fullmatch(line)
-            if not match:
-                raise UserError(
-                    f"{flag}: expected a line such as '34870;Drumming Fingers' in {where}, found '{line[:80]}'"
-                )
+        for match, where in read_lines_of(path, flag, LINE, "a line such as '34870;Drumming Fingers'"):
             label = spelled(match[2] or "", flag, where)
             if label:
                 found.append((Annotation(match[1], label, split), where))

@@ -26,6 +26,26 @@ def read_lines(path: str, flag: str) -> list[tuple[str, str]]:
     return found
 
 
+def read_lines_of(path: str, flag: str, form: re.Pattern[str], expected: str) -> list[tuple[re.Match[str], str]]:
+    """Returns what `read_lines` does, of lines that have one form, as matches of it.
+
+    Args:
+      path, flag: as for `read_lines`.
+      form: regular expression of a whole line.
+      expected: what a line should be, for the message.
+
+    Raises:
+      UserError: as for `read_lines`, or a line has another form.
+    """
+    found = []
+    for line, where in read_lines(path, flag):
+        match = form.fullmatch(line)
+        if not match:
+            raise UserError(f"{flag}: expected {expected} in {where}, found '{line[:80]}'")
+        found.append((match, where))
+    return found
+
+
 def read_json(path: str, flag: str, kind: type[list] | type[dict]) -> list | dict:
     """Reads a JSON file that holds a list or an object.
 

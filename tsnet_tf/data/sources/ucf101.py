@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tsnet_tf.data.annotations import Annotation, split_of_file, unique
 from tsnet_tf.data.labels import spelled
-from tsnet_tf.data.sources.text_file import read_lines
+from tsnet_tf.data.sources.text_file import read_lines_of
 from tsnet_tf.errors import UserError
 
 _LINE = re.compile(r"([^/\\]+)/([^/\\]+?\.avi)(?:\s+(\d+))?")
@@ -28,12 +28,7 @@ def read(paths: Sequence[str], flag: str) -> list[Annotation]:
     found, numbers = [], {}
     for path in paths:
         split = split_of_file(path, flag)
-        for line, where in read_lines(path, flag):
-            match = _LINE.fullmatch(line)
-            if not match:
-                raise UserError(
-                    f"{flag}: expected a line such as 'Archery/v_Archery_g08_c01.avi 3' in {where}, found '{line[:80]}'"
-                )
+        for match, where in read_lines_of(path, flag, _LINE, "a line such as 'Archery/v_Archery_g08_c01.avi 3'"):
             folder, video, number = match.groups()
             if number and numbers.setdefault(folder, number) != number:
                 raise UserError(
