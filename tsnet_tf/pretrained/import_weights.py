@@ -36,10 +36,8 @@ def import_weights(*, checkpoint: str, genotype: str, workdir: str, labels: str 
       UserError: the checkpoint cannot be read, does not fit the genotype, or has another number of classes than names.
     """
     flags = {"checkpoint": checkpoint, "genotype": genotype, "labels": labels}
-    run_folder.check_settings(workdir, flags)
-    finished = run_folder.summary_of(workdir)
+    finished = run_folder.finished_before(workdir, "import", flags)
     if finished is not None:
-        console.say(f"import: already finished in {workdir}")
         return finished
     started = time.monotonic()
     with tf.io.gfile.GFile(checkpoint, "rb") as file:
