@@ -154,7 +154,8 @@ def check(subject: str) -> None:
 
 
 def values(subject: str) -> dict[str, object]:
-    return {name: FLAGS[name].value for name in SUBJECTS[subject]}
+    """What the user gave, or else the subject's default."""
+    return {name: FLAGS[name].value if FLAGS[name].present else own.default for name, own in SUBJECTS[subject].items()}
 
 
 def main(subject: str) -> None:
