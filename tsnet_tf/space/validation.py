@@ -39,53 +39,64 @@ def validate(space: Space) -> Space:
         found = ", ".join(map(str, names)) or "none"
         raise UserError(f"space '{space.name}': expected streams sparse or sparse, dense; found {found}")
     for stream in space.streams:
-        sizes = ("frames", "stem_channels", "stem_temporal_kernel", "head_channels")
-        _check_whole(f"space '{space.name}': {stream.name} stream", stream, sizes)
-        if stream.stem_temporal_kernel % 2 == 0:
-            raise UserError(
-                f"space '{space.name}': {stream.name} stream: stem_temporal_kernel: expected an odd whole number, "
-                f"found {stream.stem_temporal_kernel}"
-            )
-        if not stream.groups:
-            raise UserError(f"space '{space.name}': {stream.name} stream: expected at least one group, found none")
-        for number, group in enumerate(stream.groups, start=1):
-            _check_whole(f"space '{space.name}': {stream.name} stream, group {number}", group, ("stage",))
-        stages = [group.stage for group in stream.groups]
-        if stages != sorted(stages):
-            raise UserError(
-                f"space '{space.name}': {stream.name} stream: expected the stages in order, so that labels do not "
-                f"overlap, found {', '.join(map(str, stages))}"
-            )
-        for position, group in zip(group_positions(stream), stream.groups, strict=True):
-            where = f"space '{space.name}': {stream.name}/{position}"
-            _check_whole(where, group, ("stage", "depth", "stride"))
-            for kind in VARIABLES:
-                _check_candidates(f"{where}/{kind}", kind, getattr(group, kind))
-            if expanded_channels(group.expansion[0], group.channels[0]) < 1:
-                raise UserError(
-                    f"{where}/expansion: expected at least one inner channel, found {group.expansion[0]} x "
-                    f"{group.channels[0]} channels"
-                )
-            if group.stride not in (1, 2):
-                raise UserError(f"{where}: stride: expected 1 or 2, found {group.stride}")
-            if group.fusion != ("none",) and (space.dense is None or stream is not space.sparse):
-                raise UserError(
-                    f"{where}/fusion: expected none, as only the sparse stream of a two-stream space can fuse; found "
-                    f"{', '.join(group.fusion)}"
-                )
+        _check_stream(space, stream)
     if space.dense is not None:
-        if space.dense.frames % space.sparse.frames:
-            raise UserError(
-                f"space '{space.name}': expected the dense frames to be a multiple of the sparse frames, "
-                f"found {space.dense.frames} and {space.sparse.frames}"
-            )
-        layouts = [[(g.stage, g.stride) for g in stream.groups] for stream in space.streams]
-        if layouts[0] != layouts[1]:
-            found = " beside ".join(", ".join(f"stage {n} stride {s}" for n, s in layout) for layout in layouts)
-            raise UserError(
-                f"space '{space.name}': expected both streams to have the same stages and strides, found {found}"
-            )
+        _check_alignment(space)
     return space
+
+
+def _check_stream(space: Space, stream: Stream) -> None:
+    here = f"space '{space.name}': {stream.name} stream"
+    _check_whole(here, stream, ("frames", "stem_channels", "stem_temporal_kernel", "head_channels"))
+    if stream.stem_temporal_kernel % 2 == 0:
+        raise UserError(
+            f"{here}: stem_temporal_kernel: expected an odd whole number, found {stream.stem_temporal_kernel}"
+        )
+    if not stream.groups:
+        raise UserError(f"{here}: expected at least one group, found none")
+    for number, group in enumerate(stream.groups, start=1):
+        _check_whole(f"{here}, group {number}", group, ("stage",))
+    stages = [group.stage for group in stream.groups]
+    if stages != sorted(stages):
+        raise UserError(
+            f"{here}: expected the stages in order, so that labels do not overlap, found {', '.join(map(str, stages))}"
+        )
+    fuses = space.dense is not None and stream is space.sparse
+    for position, group in zip(group_positions(stream), stream.groups, strict=True):
+        _check_group(f"space '{space.name}': {stream.name}/{position}", group, fuses)
+
+
+def _check_group(where: str, group: Group, fuses: bool) -> None:
+    _check_whole(where, group, ("depth", "stride"))
+    for kind in VARIABLES:
+        _check_candidates(f"{where}/{kind}", kind, getattr(group, kind))
+    if expanded_channels(group.expansion[0], group.channels[0]) < 1:
+        raise UserError(
+            f"{where}/expansion: expected at least one inner channel, found {group.expansion[0]} x "
+            f"{group.channels[0]} channels"
+        )
+    if group.stride not in (1, 2):
+        raise UserError(f"{where}: stride: expected 1 or 2, found {group.stride}")
+    if group.fusion != ("none",) and not fuses:
+        raise UserError(
+            f"{where}/fusion: expected none, as only the sparse stream of a two-stream space can fuse; found "
+            f"{', '.join(group.fusion)}"
+        )
+
+
+def _check_alignment(space: Space) -> None:
+    """That features of one stream can be added to those of the other."""
+    if space.dense.frames % space.sparse.frames:
+        raise UserError(
+            f"space '{space.name}': expected the dense frames to be a multiple of the sparse frames, "
+            f"found {space.dense.frames} and {space.sparse.frames}"
+        )
+    layouts = [[(group.stage, group.stride) for group in stream.groups] for stream in space.streams]
+    if layouts[0] != layouts[1]:
+        found = " beside ".join(", ".join(f"stage {n} stride {s}" for n, s in layout) for layout in layouts)
+        raise UserError(
+            f"space '{space.name}': expected both streams to have the same stages and strides, found {found}"
+        )
 
 
 def _check_types(space: Space) -> None:
