@@ -62,7 +62,7 @@ def test_rows_are_files_that_a_lock_claims(tmp_path):
     scores = {rows.key({"name": "another", "notes": [], "classes": 3}): -1.5}
     collected = rows.collect(str(tmp_path), scores)
     assert [(row["x"], row["supernet_score"]) for row in collected] == [(1, None), (2, -1.5)]
-    assert collected == rows.read(str(tmp_path / "study.jsonl"))
+    assert collected == [json.loads(line) for line in (tmp_path / "study.jsonl").read_text().splitlines()]
 
 
 def test_differences_by_hand():
@@ -86,6 +86,27 @@ def test_summary_and_correlations_by_hand():
     assert predictors[:2] == [["supernet's score", "1.00", "0.33"], ["training loss half way", "nan", "nan"]]
     ending = [{**one, "curve": [[5, 3.0], [15, one["log_loss"]], [20, 1.0]]} for one in ROWS]  # half way: at step 10
     assert tables.correlations(ending)[2][1] == ["training loss half way", "1.00", "0.33"]
+
+
+def test_the_hand_made_architecture_is_compared_with_chance_without_a_search():
+    lines = tables.differences([row for row in ROWS if row["origin"] in ("hand", "random")])[2]
+    assert [line[:3] for line in lines] == [
+        ["hand-made less random", "log-loss", f"{0.9 - 0.3:+.3f}"],
+        ["hand-made less random", "top-1 points", f"{70 - 70:+.3f}"],
+    ]
+
+
+@pytest.mark.parametrize("line", ["not JSON", "[1]", '{"origin": "hand"}'])
+def test_what_is_no_row_is_told(tmp_path, line):
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps(ROWS[0])}\n{line}\n")
+    with pytest.raises(UserError, match="expected a row of a study in line 2 of"):
+        rows.read(str(tmp_path / "rows.jsonl"))
+
+
+def test_the_tables_of_rows_that_are_there_are_made_without_a_training(programs, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in ROWS))
+    programs.run("study.py", f"--rows={tmp_path}/rows.jsonl", f"--workdir={tmp_path}/tables")
+    assert "| found less hand-made | log-loss | -0.600 |" in (tmp_path / "tables" / "study.md").read_text()
 
 
 def test_what_is_shown_is_also_written(tmp_path):

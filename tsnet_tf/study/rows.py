@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterator, Mapping
 
 from tsnet_tf import atomic
+from tsnet_tf.errors import UserError
 
 FILE = "study.jsonl"
+_NEEDED = {"name", "origin", "seed", "gmacs", "params_m", "top1", "log_loss", "right", "losses", "processor_seconds"}
 
 
 def write(workdir: str, name: str, row: dict) -> None:
@@ -45,9 +47,23 @@ def key(genotype: Mapping) -> str:
 
 
 def read(path: str) -> list[dict]:
-    """The rows of a ``.jsonl`` file."""
+    """The rows of a ``.jsonl`` file.
+
+    Raises:
+      UserError: a line is no row of a study.
+    """
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+        lines = [line for line in file.read().splitlines() if line.strip()]
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not row.keys() >= _NEEDED:
+            raise UserError(f"--rows: expected a row of a study in line {number} of '{path}', found '{line[:60]}'")
+        found.append(row)
+    return found
 
 
 @contextlib.contextmanager

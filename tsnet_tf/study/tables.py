@@ -68,42 +68,49 @@ def summary(found: Sequence[Row]) -> Table:
 
 
 def differences(found: Sequence[Row]) -> Table:
-    """What was found against everything else; below 0 in log-loss and above 0 in top-1, it is better."""
-    ours = by_unit(found, "found")
-    compared = {"random, mean": by_unit(found, "random"), "hand-made": by_unit(found, "hand")}
-    compared |= {name: {name: unit} for name, unit in by_unit(found, "single").items()}
-    compared |= {"evolution": by_unit(found, "evolution")}
-    if not ours:
-        return "", [], []
+    """What was found against everything else, and the hand-made one against chance.
+
+    Below 0 in log-loss and above 0 in top-1, the first is better.
+    """
+    ours, hand, random = (by_unit(found, origin) for origin in ("found", "hand", "random"))
+    compared = [("found less random, mean", ours, random), ("found less hand-made", ours, hand)]
+    compared += [(f"found less {name}", ours, {name: unit}) for name, unit in by_unit(found, "single").items()]
+    compared += [("found less evolution", ours, by_unit(found, "evolution")), ("hand-made less random", hand, random)]
     results: list[tuple[str, str, float, Difference]] = []
-    for (other, units), (measure, (label, scale)) in itertools.product(compared.items(), MEASURES.items()):
-        seeds = common_seeds([*ours.values(), *units.values()])
-        if units and seeds:
-            difference = paired_difference(values(ours, seeds, measure), values(units, seeds, measure))
-            results.append((other, label, scale, difference))
+    for (title, first, second), (measure, (label, scale)) in itertools.product(compared, MEASURES.items()):
+        seeds = common_seeds([*first.values(), *second.values()]) if first and second else []
+        if seeds:
+            difference = paired_difference(values(first, seeds, measure), values(second, seeds, measure))
+            results.append((title, label, scale, difference))
     corrected = holm([difference.p_value for *_, difference in results])
     lines = [
         [
-            f"found less {other}",
+            title,
             label,
             f"{scale * d.mean:+.3f}",
             f"{scale * d.low:+.3f} to {scale * d.high:+.3f}",
             f"{d.p_value:.2g}",
             f"{p:.2g}",
         ]
-        for (other, label, scale, d), p in zip(results, corrected, strict=True)
+        for (title, label, scale, d), p in zip(results, corrected, strict=True)
     ]
-    if compared["random, mean"]:
-        lines.append(["found among the random ones", "top-1, part below", f"{percentile(found):.2f}", "", "", ""])
+    below = percentile(ours, random)
+    if below is not None:
+        lines.append(["found among the random ones", "top-1, part below", f"{below:.2f}", "", "", ""])
     columns = ["difference", "measure", "mean", "95 % interval", "p", "p, Holm"]
     return "Paired differences over the seeds that both sides have (bootstrap: units, seeds, videos)", columns, lines
 
 
-def percentile(found: Sequence[Row]) -> float:
-    """The part of the random architectures whose mean top-1 is below that of what was found."""
-    ours = np.mean([row["top1"] for unit in by_unit(found, "found").values() for row in unit])
-    others = [np.mean([row["top1"] for row in unit]) for unit in by_unit(found, "random").values()]
-    return float(np.mean(np.array(others) < ours))
+def percentile(ours: Mapping[str, Sequence[Row]], random: Mapping[str, Sequence[Row]]) -> float | None:
+    """The part of the random architectures whose mean top-1, over the seeds that all have, is below that of ``ours``.
+
+    None if there is nothing to compare.
+    """
+    seeds = common_seeds([*ours.values(), *random.values()]) if ours and random else []
+    if not seeds:
+        return None
+    others = values(random, seeds, "right").mean((1, 2))
+    return float(np.mean(others < values(ours, seeds, "right").mean()))
 
 
 def correlations(found: Sequence[Row]) -> Table:
