@@ -126,7 +126,7 @@ FILES += (
     "latency.json",
     "more/a.mp4",
 )
-FILES += ("train.txt", "val.txt", "X3D_S.pyth", "kinetics_classnames.json")
+FILES += ("train.txt", "val.txt", "X3D_S.pyth", "kinetics_classnames.json", "docs/study/motion.jsonl")
 FILES += ("videos/a.mp4", "data/manifest.json", "records/manifest.json", "data/kinetics400/manifest.json")
 FILES += (
     "runs/demo/data/manifest.json",
