@@ -5,8 +5,8 @@
   python bin/benchmark.py model --against=pytorch      # inference and training, and how far from the machine's limits
   python bin/benchmark.py model --part=growth          # with the batch, frames, crop, width and K
   python bin/benchmark.py model --check=docs/speed.json
-  python bin/benchmark.py search                       # the price of searching, on the paper's space at full size
-  python bin/benchmark.py search --part=price --architectures=10
+  python bin/benchmark.py search                       # what searching costs, on the paper's space at full size
+  python bin/benchmark.py search --part=overhead --architectures=10
   python bin/benchmark.py search --part=logging --gin_file=gin/demo/sparse.gin --batch_size=32
   python bin/benchmark.py data                         # reading clips, and preparing videos
   python bin/benchmark.py latency --gin_file=gin/demo/dense_fusion.gin --output=latency.json
@@ -19,11 +19,11 @@ layers: forward and both gradients at four shapes, against the sum over taps by 
 model: X3D-S and the two-stream model of the same multiply-adds; parts inference, training, blocks (against the rate of
 matrix products and the bandwidth of memory) and growth. --check: the ratios of now against those that a file has; it
 writes the file if there is none, and never fails because of what it found.
-search: parts price (a sampled architecture in the supernet against the fixed model of the same genotype, forward and
+search: parts overhead (a sampled architecture in the supernet against the fixed model of the same genotype, forward and
 backward), joint (the whole step), memory (K = 2 and 16 against plain training), tracing (until the first step is done);
 and, if asked for, logging (the search of a sparse stream with and without its records, pictures and events).
 data: our pipeline against bare JPEG decoding and the Model Garden's; preparation against bare PyAV.
-latency: what every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
+latency: what every operation of a space takes on this device, for search.target_latency_ms; or what one genotype takes.
 serving: what an exported model takes to answer, with batch normalisation folded and not, at batch 1 and 8.
 hlo: parts inference, training and joint (the search step with masks) as HLO, with inputs and the numbers that have to
 come out; `python DIR/run.py` checks and times them, beside X3D-S in PyTorch if that is there.
@@ -57,7 +57,7 @@ class Flag:
 number = functools.partial(flags.DEFINE_integer, lower_bound=1)
 PARTS = {  # by themselves; those that have to be asked for
     "model": (("inference", "training", "blocks"), ("growth",)),
-    "search": (("price", "joint", "memory", "tracing"), ("logging",)),
+    "search": (("overhead", "joint", "memory", "tracing"), ("logging",)),
     "hlo": (("inference", "training", "joint"), ()),
 }
 PART = {
@@ -84,7 +84,7 @@ SUBJECTS = {
     "search": {
         "part": PART["search"],
         "batch_size": Flag(number, "Clips at once.", 4),
-        "architectures": Flag(number, "price: architectures of 0.8 to 3 GMACs.", 10),
+        "architectures": Flag(number, "overhead: architectures of 0.8 to 3 GMACs.", 10),
         "space": Flag(cli.DEFINE_path, "logging: table1, or path of a .json or .py file.", "table1"),
         **MEASURED,
     },

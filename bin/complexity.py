@@ -184,7 +184,7 @@ def show_space(given: Settings) -> None:
     )
     if reached:
         console.table(
-            "Progressive search: the cheapest and the dearest architecture that each step can find",
+            "Progressive search: the cheapest and the most expensive architecture that each step can find",
             ["step", "GMACs", "parameters, M"],
             [[row["step"], str(row["gmacs"]), str(row["params_m"])] for row in reached],
         )

@@ -82,8 +82,8 @@ AT_ONCE = {
     ),
     "part_of_another_benchmark": (
         "benchmark.py",
-        ["model", "--part=price"],
-        "--part: expected one of inference, training, blocks, growth for model; found 'price'",
+        ["model", "--part=overhead"],
+        "--part: expected one of inference, training, blocks, growth for model; found 'overhead'",
     ),
     "flag_of_another_benchmark": (
         "benchmark.py",

@@ -24,7 +24,7 @@ from tsnet_tf.training.optimizers import alpha_optimizer, weight_optimizer
 from tsnet_tf.training.recorder import Recorder
 
 
-def price(space: Space, batch_size: int, steps: int, report_every: int, repeats: int) -> dict:
+def overhead(space: Space, batch_size: int, steps: int, report_every: int, repeats: int) -> dict:
     """The same search with and without everything that it records, from its first step to its last; settings by gin.
 
     Args:

@@ -15,7 +15,7 @@ from tsnet_tf.search.cost_tables import CostTables
 from tsnet_tf.space.two_stream import Space, pick, values_at
 
 
-def price(space: Space, batch_size: int, architectures: np.ndarray, repeats: int, mask: bool) -> list[dict]:
+def overhead(space: Space, batch_size: int, architectures: np.ndarray, repeats: int, mask: bool) -> list[dict]:
     """Forward and backward of architectures inside the supernet, and of the fixed models of the same genotypes.
 
     Args:

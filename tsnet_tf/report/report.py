@@ -184,7 +184,7 @@ def _points(run: Run) -> list[trade_off.Point]:
 
 
 def _front(run: Run) -> list[trade_off.Point]:
-    """What a search has measured of its candidates, from cheap to dear."""
+    """What a search has measured of its candidates, from cheap to expensive."""
     return [trade_off.Point("", row["gmacs"], 100 * row["validation_top1"]) for row in run.front]
 
 

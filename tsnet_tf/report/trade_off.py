@@ -60,7 +60,7 @@ def draw_trade_off(
       ours: models of our runs, at least one.
       path: file name without extension.
       kinds: of files.
-      fronts: name of a search to those of its candidates that no cheaper one equals, from cheap to dear.
+      fronts: name of a search to those of its candidates that no cheaper one equals, from cheap to expensive.
 
     Returns:
       The file names.

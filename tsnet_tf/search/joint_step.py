@@ -204,7 +204,7 @@ class SearchModel(keras.Model):
         self.alpha_optimizer.apply_if(tf.logical_not(frozen), [gradient / replicas], [self.alpha])
         if self.settings.cost_term == "dual_ascent":
             # The most probable architecture is what will be taken. The mean of those that are drawn costs more, as long
-            # as they still explore: what is dear can miss the target by more than what is cheap.
+            # as they still explore: expensive ones can miss the target by more than cheap ones.
             excess = self.costs.of(self.distribution.most_probable(logits)[None])[0] / self.target - 1.0
             moved = self.multiplier * tf.exp(self.settings.multiplier_rate * excess)
             moved = tf.clip_by_value(moved, *self.multiplier_bounds)

@@ -52,7 +52,7 @@ def measure(space: Space, batch_size: int = 1, seed: int = 0) -> dict:
     for op in dict.fromkeys(op for part in blueprint(space) for selected in part.table.values for op in selected):
         families.setdefault(_family(op), []).append(op)
     milliseconds: dict[Op, float] = {}
-    with console.progress("latency: pieces", sum(map(len, families.values()))) as bar:
+    with console.progress("latency: operations", sum(map(len, families.values()))) as bar:
         for members in families.values():
             run = _elastic(members, batch_size)
             for op in members:

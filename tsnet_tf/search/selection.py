@@ -125,11 +125,11 @@ def supernet_scores(
     """
 
     measure = score_and_top1(network)
-    batches, prices, found = list(batches), costs.of(tf.constant(architectures)).numpy(), []
+    batches, spent, found = list(batches), costs.of(tf.constant(architectures)).numpy(), []
     with console.progress("scores with shared weights", len(architectures)) as bar:
-        for architecture, price in zip(architectures, prices, strict=True):
+        for architecture, cost in zip(architectures, spent, strict=True):
             means = np.mean([measure(tf.constant(architecture), *batch) for batch in batches], 0)
-            found.append(Scored(architecture, float(price), float(means[0]), float(means[1])))
+            found.append(Scored(architecture, float(cost), float(means[0]), float(means[1])))
             bar.advance()
     return found
 
@@ -153,7 +153,7 @@ def best(measured: Sequence[Scored]) -> Scored:
 
 
 def pareto_front(measured: Sequence[Scored]) -> list[Scored]:
-    """Those that score more than everything that costs no more, from cheap to dear."""
+    """Those that score more than everything that costs no more, from cheap to expensive."""
     front: list[Scored] = []
     for one in sorted(measured, key=lambda m: (m.cost, -m.score)):
         if not front or one.score > front[-1].score:

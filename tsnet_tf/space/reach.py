@@ -1,4 +1,4 @@
-"""What the steps of a progressive search can reach: the cheapest and the dearest architecture of each."""
+"""What the steps of a progressive search can reach: the cheapest and the most expensive architecture of each."""
 
 import dataclasses
 import decimal
@@ -29,7 +29,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """What the cheapest and the dearest architecture cost that a step can find."""
+    """What the cheapest and the most expensive architecture cost that a step can find."""
 
     least: float
     most: float
@@ -83,7 +83,7 @@ def divided(target: float, steps: Sequence[Step], reached: Sequence[Range], unit
     last = reached[-1]
     if not last.least <= target <= last.most:
         raise UserError(
-            f"expected a budget of {last} {unit}, the cheapest and the dearest architecture of the step "
+            f"expected a budget of {last} {unit}, the cheapest and the most expensive architecture of the step "
             f"'{steps[-1].name}'; found {target:g}"
         )
     budgets = [target]

@@ -1,4 +1,4 @@
-"""What every piece of a space takes on this device, for search.target_latency_ms; or what one genotype takes."""
+"""What every operation of a space takes on this device, for search.target_latency_ms; or what one genotype takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tsnet_tf.space import genotype as genotypes
 
 
 def report(*, genotype: str | None, space: str, output: str | None, batch_size: int) -> None:
-    """Measures ``genotype``; without one, the pieces of ``space``, whose table is written to ``output``."""
+    """Measures ``genotype``; without one, the operations of ``space``, whose table is written to ``output``."""
     if genotype:
         found = genotypes.load(genotype)
         milliseconds = latency.of_model(TwoStreamModel(found), batch_size)
@@ -20,7 +20,7 @@ def report(*, genotype: str | None, space: str, output: str | None, batch_size: 
     atomic.write_json(output, table)
     console.table(
         f"Whole models of {table['space']}, batch {table['batch_size']}",
-        [f"sum over pieces x {table['scale']:.3f}, ms", "measured, ms"],
+        [f"sum over operations x {table['scale']:.3f}, ms", "measured, ms"],
         [[f"{table['scale'] * row['summed']:.2f}", f"{row['measured']:.2f}"] for row in table["whole_models"]],
     )
-    console.say(f"{len(table['pieces'])} pieces: {output}")
+    console.say(f"{len(table['pieces'])} operations: {output}")

@@ -18,15 +18,15 @@ LOGGING_STEPS, LOGGING_EVERY = 240, 10  # as in the first step of the demo, whos
 
 
 def report(*, parts: Sequence[str], batch_size: int, architectures: int, space: str, repeats: int, json: bool) -> None:
-    """Measures the parts; ``architectures`` is for the price, ``space`` for the records."""
+    """Measures the parts; ``architectures`` is for the overhead, ``space`` for the records."""
     whole = table1()
     found: dict = {"batch_size": batch_size}
-    if "price" in parts or "joint" in parts:
+    if "overhead" in parts or "joint" in parts:
         near = drawn.between(whole, 1, 1.95, 2.05)
-    if "price" in parts:
+    if "overhead" in parts:
         some = drawn.between(whole, architectures, 0.8, 3.0)
-        found["price"] = search_step.price(whole, batch_size, some, repeats, mask=False)
-        found["price_at_2_gmacs"] = search_step.price(whole, batch_size, near, repeats, mask=True)
+        found["overhead"] = search_step.overhead(whole, batch_size, some, repeats, mask=False)
+        found["overhead_at_2_gmacs"] = search_step.overhead(whole, batch_size, near, repeats, mask=True)
     if "joint" in parts:
         found["joint"] = [search_step.joint_price(whole, batch_size, 8, near[0], repeats)]
     if "memory" in parts:
@@ -36,7 +36,7 @@ def report(*, parts: Sequence[str], batch_size: int, architectures: int, space: 
     if "logging" in parts:
         free = [f"sparse/*/{kind}" for kind in SEARCHED_FIRST]
         sparse = restrict(only(spaces.named(space), ["sparse"]), free, {})
-        found["logging"] = recording.price(sparse, batch_size, LOGGING_STEPS, LOGGING_EVERY, repeats)
+        found["logging"] = recording.overhead(sparse, batch_size, LOGGING_STEPS, LOGGING_EVERY, repeats)
     if not results.as_json(found, json):
         _show(found, whole.resolution)
 
@@ -52,8 +52,8 @@ def _memory(space: Space, batch_size: int) -> list[dict]:
 def _show(found: Mapping, resolution: int) -> None:
     batch_size = found["batch_size"]
     titles = {
-        "price": f"Forward and backward, batch {batch_size}, {resolution} pixels: seconds and ratios",
-        "price_at_2_gmacs": "The same at 2 GMACs, masks too",
+        "overhead": f"Forward and backward, batch {batch_size}, {resolution} pixels: seconds and ratios",
+        "overhead_at_2_gmacs": "The same at 2 GMACs, masks too",
         "joint": f"A joint step at K = 8, batch {batch_size}: seconds a sample, and ratios",
         "memory": "Peak memory, the largest of 16 architectures that a search draws at its start",
         "tracing": "The joint step, from nothing: seconds",
